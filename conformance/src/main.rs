@@ -1,0 +1,2 @@
+//! Black-box certification client of any FHIR base URL.
+fn main() {}

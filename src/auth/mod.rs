@@ -1,0 +1,4 @@
+//! Who is calling.
+pub mod caller;
+
+pub use caller::{Caller, Professional, PurposeOfUse, System};

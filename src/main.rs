@@ -1,0 +1,2 @@
+//! Command line of DMP-FHIR.
+fn main() {}

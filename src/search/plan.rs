@@ -1,0 +1,112 @@
+//! The contract between search and store: index rows of a resource, predicates of a query.
+use crate::fhir::ResourceType;
+use crate::ids::{Pid, Rid};
+
+/// A 64-bit key of `token`, `range` or `text`: keyed hash of (parameter, value), or `parameter number * 2^49 + rid`
+/// for a reference to a resource of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(pub i64);
+
+/// Index rows of one version of a resource.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IndexRows {
+    /// Clinical date in milliseconds, or [`IndexRows::NO_DATE`].
+    pub ts: i64,
+    /// `token`: equality.
+    pub tokens: Vec<Key>,
+    /// `range`: half-open intervals, in milliseconds for dates, plain numbers otherwise.
+    pub ranges: Vec<(Key, f64, f64)>,
+    /// `text`: normalised prefix.
+    pub texts: Vec<(Key, String)>,
+}
+
+impl IndexRows {
+    /// `ts` of a resource without a clinical date: sorts after every date, newest first.
+    pub const NO_DATE: i64 = i64::MIN;
+}
+
+/// How a stored interval [lo, hi) is compared with a value (R4 3.1.1.4.5).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RangeTest {
+    /// eq: lo >= a and hi <= b.
+    Within(f64, f64),
+    /// ne: not within.
+    NotWithin(f64, f64),
+    /// gt, ge: hi > a.
+    HiAbove(f64),
+    /// lt, le: lo < a.
+    LoBelow(f64),
+    /// sa: lo >= a.
+    LoAtLeast(f64),
+    /// eb: hi <= a.
+    HiAtMost(f64),
+    /// ap: lo < b and hi > a.
+    Overlaps(f64, f64),
+}
+
+/// A condition on one resource, on index rows only.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    /// A `token` row with one of these keys.
+    Tokens(Vec<Key>),
+    /// A `range` row of this key that passes one of the tests.
+    Range(Key, Vec<RangeTest>),
+    /// A `text` row of this key whose value starts with one of these.
+    Text(Key, Vec<String>),
+    /// One of these resources.
+    Places(Vec<(Pid, Rid)>),
+    /// `resource.updated` (milliseconds) passes one of the tests, as the interval [updated, updated + 1).
+    Updated(Vec<RangeTest>),
+    /// Chain: a `token` row of key `base + rid` where the resource `rid` of the same record fulfils the plan.
+    Linked(Key, Box<Plan>),
+    /// Reverse chain: a resource of the same record that fulfils the plan has a `token` row `base + this rid`.
+    LinkedFrom(Key, Box<Plan>),
+    /// All of these.
+    All(Vec<Predicate>),
+    /// At least one of these; none of an empty list.
+    Any(Vec<Predicate>),
+    /// The contrary.
+    Not(Box<Predicate>),
+}
+
+/// One sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sort {
+    /// The clinical date `ts`.
+    ClinicalDate {
+        /// Newest first.
+        descending: bool,
+    },
+    /// `resource.updated`.
+    Updated {
+        /// Newest first.
+        descending: bool,
+    },
+    /// A `range` parameter: its smallest lo ascending, its greatest hi descending.
+    Range {
+        /// Key of the parameter.
+        key: Key,
+        /// Greatest first.
+        descending: bool,
+    },
+    /// Any other parameter: sorted on bodies in memory (one record only).
+    Body {
+        /// Code of the parameter.
+        parameter: &'static str,
+        /// Greatest first.
+        descending: bool,
+    },
+}
+
+/// What a search asks of the store, without scope: the store always ANDs the scope of the Access.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Type searched.
+    pub resource_type: ResourceType,
+    /// All must hold.
+    pub predicates: Vec<Predicate>,
+    /// Whether `predicates` are a superset and `search::matches` decides on bodies.
+    pub recheck: bool,
+    /// Sort keys; empty = clinical date, newest first, then rid.
+    pub sort: Vec<Sort>,
+}

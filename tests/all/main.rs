@@ -1,0 +1,1 @@
+//! The one integration-test binary: specs over HTTP and store, on SQLite and on PostgreSQL.
