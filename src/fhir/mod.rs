@@ -1,7 +1,9 @@
 //! FHIR R4 as data: types, outcomes, identifiers, formats. No I/O.
+pub mod datetime;
 pub mod identifier;
 pub mod interaction;
 pub mod outcome;
+pub mod path;
 pub mod resource_type;
 
 pub use interaction::Interaction;
