@@ -10,17 +10,21 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+/// `The report, when` names the test `the_report_when`.
+fn as_name(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "_").replace(',', "")
+}
+
 /// Headings of a spec, as names of tests.
 pub(crate) fn headings(name: &str) -> Vec<String> {
-    let words = |heading: &str| heading.to_lowercase().replace(' ', "_");
-    read(name).lines().filter_map(|line| line.strip_prefix("## ")).map(words).collect()
+    read(name).lines().filter_map(|line| line.strip_prefix("## ")).map(as_name).collect()
 }
 
 /// The table below the heading that this test is named after.
 pub(crate) fn rows(name: &str, test: &str) -> Vec<Row> {
     let text = read(name);
     let mut sections = text.split("\n## ").skip(1);
-    let named = |section: &&str| section.lines().next().unwrap().to_lowercase().replace(' ', "_") == test;
+    let named = |section: &&str| as_name(section.lines().next().unwrap()) == test;
     let section = sections.find(named).unwrap_or_else(|| panic!("{name}.md has no heading {test}"));
     let mut lines = section.lines().filter(|line| line.starts_with('|'));
     let cells = |line: &str| -> Vec<String> { line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect() };
