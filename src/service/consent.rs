@@ -1,0 +1,92 @@
+//! Consents written through the API: the source of the access rules (DESIGN section 5, BR-18 to BR-24).
+//!
+//! Facts are derived again from every Consent of the record in the same transaction, so that the next request obeys.
+use super::create::{Draft, created, draft};
+use super::read::not_found;
+use super::{Context, references};
+use crate::audit::{Action, Body, Outcome};
+use crate::fhir::interaction::Target;
+use crate::fhir::{IssueKind, Problem, Resource};
+use crate::ids::Rid;
+use crate::policy;
+use crate::search::Plan;
+use crate::store::{self, Access, PageRequest, Stored};
+
+/// Most Consents of one record that the rules read.
+const CONSENTS_MAX: usize = 10_000;
+
+/// `POST Consent`.
+///
+/// # Errors
+/// A Consent of no profile of this server, or one that this caller may not write, is refused with its rule.
+pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -> Result<Outcome, Problem> {
+    let facts = context.record()?;
+    let body = prepared(context, body)?;
+    let new = draft(context, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
+    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
+    derive(context, access)?;
+    let event = context.event_on(Action::Create, 201, new.resource_type, facts.pid, new.rid);
+    Ok(created(context, facts.pid, &new, vec![event]))
+}
+
+/// `PUT Consent/[id]`: also the withdrawal, by `status` inactive.
+///
+/// # Errors
+/// 412 where If-Match names another version; 422 where the kind or the actor would change.
+pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if_match: Option<i64>, body: &Resource) -> Result<Outcome, Problem> {
+    let facts = context.record()?;
+    let (_, rid) = target.place.ok_or_else(not_found)?;
+    let old = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(not_found)?;
+    if if_match.is_some_and(|version| version != old.version) {
+        return Err(Problem::new(IssueKind::VersionConflict, "If-Match names another version than the current one"));
+    }
+    let body = prepared(context, body)?;
+    policy::consent::check_update(&parsed(&old)?, &body, &context.request.caller)?;
+    let version = old.version + 1;
+    let new = draft(context, Draft { pid: facts.pid, rid, version, body, origin: None })?;
+    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
+    derive(context, access)?;
+    Ok(Outcome {
+        status: 200,
+        body: Body::Fhir(new.body.clone()),
+        version: Some(version),
+        updated: Some(context.unit.now().0),
+        location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, facts.pid, rid))),
+        events: vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)],
+    })
+}
+
+/// Checked against the profiles, with the patient named literally.
+fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem> {
+    let facts = context.record()?;
+    let mut body = body.clone();
+    let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
+    references::name_patient(&mut body, "patient", &patient);
+    policy::consent::check(&body, &context.request.caller, &context.server.time_zone)?;
+    Ok(body)
+}
+
+/// Facts and authorisation rows, from all Consents as they now are.
+fn derive(context: &Context<'_>, access: &Access) -> Result<(), Problem> {
+    let facts = context.record()?;
+    let plan = Plan { resource_type: super::known_type("Consent")?, predicates: Vec::new(), recheck: false, sort: Vec::new() };
+    let page = PageRequest { count: CONSENTS_MAX, total: false, cursor: None };
+    let page = store::resource_search(context.unit, access, &plan, &page, &mut |_| true)?;
+    if page.next.is_some() {
+        return Err(Problem::new(IssueKind::TooLarge, format!("The record has more than {CONSENTS_MAX} Consents")));
+    }
+    let consents = page.resources.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let derived = policy::consent::derive(
+        facts.pid,
+        facts.version + 1,
+        facts.state,
+        facts.ins.clone(),
+        consents.iter(),
+        &context.server.time_zone,
+    );
+    store::facts_write(context.unit, access, &derived)
+}
+
+fn parsed(stored: &Stored) -> Result<Resource, Problem> {
+    serde_json::from_slice(&stored.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+}
