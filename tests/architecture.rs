@@ -313,7 +313,9 @@ fn files_stay_short() {
         }
         seen.insert(source.path);
     }
-    wrong.extend(listed.keys().filter(|path| !seen.contains(**path)).map(|path| format!("{path}: gone: remove it from LONG_FILES")));
+    wrong.extend(
+        listed.keys().filter(|path| !seen.contains(**path)).map(|path| format!("{path}: gone: remove it from LONG_FILES")),
+    );
     assert!(wrong.is_empty(), "Files have at most {LINES_MAX} lines; LONG_FILES only shrinks:\n{}", wrong.join("\n"));
 }
 
@@ -321,7 +323,10 @@ fn files_stay_short() {
 fn both_databases_have_the_same_migrations() {
     let names = |database: &str| -> BTreeSet<String> {
         let entries = fs::read_dir(root().join("migrations").join(database)).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).filter(|name| !name.starts_with('.')).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with('.'))
+            .collect()
     };
     let (sqlite, postgresql) = (names("sqlite"), names("postgresql"));
     let alone: Vec<_> = sqlite.symmetric_difference(&postgresql).collect();
@@ -340,7 +345,11 @@ fn lints_are_expected_with_a_reason_never_allowed() {
             }
         }
     }
-    assert!(wrong.is_empty(), "Write #[expect(lint, reason = \"...\")], which tells when it is no longer needed:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "Write #[expect(lint, reason = \"...\")], which tells when it is no longer needed:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -353,7 +362,10 @@ fn no_sample_document_is_copied_into_the_repository() {
     let digest = |path: &PathBuf| openssl::sha::sha1(&fs::read(path).unwrap());
     let foreign: BTreeMap<[u8; 20], PathBuf> = files(&samples).into_iter().map(|path| (digest(&path), path)).collect();
     let copied: Vec<_> = files(&root()).into_iter().filter(|path| foreign.contains_key(&digest(path))).collect();
-    assert!(copied.is_empty(), "The samples have no licence to copy: read them where they lie, or write an own document: {copied:?}");
+    assert!(
+        copied.is_empty(),
+        "The samples have no licence to copy: read them where they lie, or write an own document: {copied:?}"
+    );
 }
 
 #[test]
