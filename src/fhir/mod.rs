@@ -1,8 +1,8 @@
 //! FHIR R4 as data: types, outcomes, identifiers, formats. No I/O.
-pub mod consent;
-pub mod datetime;
 pub mod bundle;
 pub mod check;
+pub mod consent;
+pub mod datetime;
 pub mod elements;
 pub mod identifier;
 pub mod interaction;
@@ -10,10 +10,9 @@ pub mod json;
 pub mod media_type;
 pub mod outcome;
 pub mod path;
-pub mod resource_type;
-pub mod td02;
 pub mod reference;
 pub mod resource_type;
+pub mod td02;
 pub mod xml;
 
 pub use interaction::Interaction;

@@ -1,7 +1,7 @@
 //! Consents written through the API: the source of the access rules (DESIGN section 5, BR-18 to BR-24).
 //!
 //! Facts are derived again from every Consent of the record in the same transaction, so that the next request obeys.
-use super::create::{Draft, created, draft};
+use super::create::{Draft, created, draft, forget_claims};
 use super::read::not_found;
 use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
@@ -60,6 +60,8 @@ fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem>
     let mut body = body.clone();
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
     references::name_patient(&mut body, "patient", &patient);
+    let kind = policy::consent::read(&body).ok().map(|read| read.kind.profile());
+    forget_claims(&mut body, kind);
     Ok(body)
 }
 

@@ -35,10 +35,10 @@ pub fn existence(context: &Context<'_>, access: &Access, ins: Option<&Ins>) -> R
     };
     let total = u64::from(entry.is_some());
     let bytes = bundle::searchset(SearchSet {
-        self_link,
+        self_link: &self_link,
         next_link: None,
         total: Some(total),
-        entries: entry.iter().map(|(url, body)| (url.clone(), body.as_slice(), SearchMode::Match)),
+        entries: entry.iter().map(|(url, body)| (url, body, SearchMode::Match)),
         outcome: None,
     });
     let pid = context.facts.map(|facts| facts.pid);

@@ -2,7 +2,7 @@
 use super::Context;
 use super::read::not_found;
 use super::search::{link, parse};
-use crate::audit::{self, Action, Body, Event, Outcome};
+use crate::audit::{self, Action, Body, Event, Outcome, RenderContext, ServerIdentity};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{IssueKind, Problem, Resource};
@@ -68,10 +68,10 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
         .map(|(rid, body)| (format!("{base}/{}", context.server.reference(resource_type, pid, rid)), Value::Object(body).to_string().into_bytes()))
         .collect();
     let bytes = bundle::searchset(SearchSet {
-        self_link: link(base, resource_type, &query.self_parameters, None),
-        next_link: next,
+        self_link: &link(base, resource_type, &query.self_parameters, None),
+        next_link: next.as_deref(),
         total: Some(total),
-        entries: bodies.iter().map(|(url, body)| (url.clone(), body.as_slice(), SearchMode::Match)),
+        entries: bodies.iter().map(|(url, body)| (url, body, SearchMode::Match)),
         outcome: None,
     });
     let event = Event {
@@ -84,6 +84,8 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
 
 fn rendered(context: &Context<'_>, pid: Pid, rid: Rid, event: &Event) -> Result<Resource, Problem> {
     let patient = context.server.reference(super::known_type("Patient")?, pid, Rid::PATIENT);
-    let entity = event.resource_type.zip(event.rid).map(|(resource_type, rid)| context.server.reference(resource_type, pid, rid));
-    Ok(audit::render(event, &audit::RenderContext { id: context.server.id(pid, rid), server: context.server.base().to_owned(), patient, entity }))
+    let reference = |resource_type, pid, rid| context.server.reference(resource_type, pid, rid);
+    let id = context.server.id(pid, rid);
+    let server = ServerIdentity { name: "DMP-FHIR", base: context.server.base() };
+    Ok(audit::render(event, &RenderContext { id: &id, server, reference: &reference, patient: Some(&patient) }))
 }

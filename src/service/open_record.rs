@@ -1,14 +1,18 @@
 //! Opening of a record: one Patient (fr-core-patient-ins) and its opening Consents (BR-02, DESIGN section 5).
-use super::create::{Draft, created, draft};
+use super::create::{Draft, created, draft, forget_claims};
 use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::auth::Caller;
 use crate::fhir::identifier::Ins;
+use crate::fhir::bundle::EntryResponse;
 use crate::fhir::consent::{ConsentFrame, Party};
 use crate::fhir::{IssueKind, Problem, Resource, bundle, td02};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, RecordState};
 use crate::store::{self, Access, NewResource};
+
+/// Profile of a Patient with INS and the five traits, which `decide` has checked.
+const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
 
 /// Opens a record with its Patient and Consents, all in one transaction.
 ///
@@ -31,9 +35,12 @@ pub fn open_record(
     let mut new = Vec::with_capacity(consents.len() + 1);
     let mut body = patient.clone();
     body.insert("active".into(), true.into());
+    forget_claims(&mut body, ins.as_ref().map(|_| PATIENT_INS.to_owned()));
     new.push(draft(context, Draft { pid, rid: Rid::PATIENT, version: 1, body, origin: None })?);
     for consent in &mut consents {
         name_everywhere(consent, &reference);
+        let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
+        forget_claims(consent, kind);
         new.push(draft(context, Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None })?);
     }
     let facts = policy::consent::derive(pid, 1, RecordState::Open, ins, consents.iter());
@@ -92,16 +99,18 @@ fn answer(context: &Context<'_>, pid: Pid, new: &[NewResource], position: Option
     if let Some(patient) = new.first() {
         order.insert(position.min(order.len()), patient);
     }
-    let entries = order.into_iter().map(|resource| bundle::ResponseEntry {
+    let entries = order.into_iter().map(|resource| EntryResponse {
         status: "201 Created".to_owned(),
         location: Some(format!("{}/_history/1", context.server.reference(resource.resource_type, pid, resource.rid))),
         etag: Some("W/\"1\"".to_owned()),
         last_modified: Some(context.unit.now().instant()),
         resource: Some(resource.body.clone()),
+        ..EntryResponse::default()
     });
+    let entries: Vec<EntryResponse> = entries.collect();
     Outcome {
         status: 200,
-        body: Body::Fhir(bundle::transaction_response(entries)),
+        body: Body::Fhir(bundle::transaction_response(&entries)),
         version: None,
         updated: None,
         location: None,

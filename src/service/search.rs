@@ -177,7 +177,7 @@ fn bundle(context: &Context<'_>, query: &Query, page: &Page, included: &[Stored]
     let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let matched = page.resources.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Match));
     let brought = included.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Include));
-    bundle::searchset(SearchSet { self_link, next_link, total: page.total, entries: matched.chain(brought), outcome })
+    bundle::searchset(SearchSet { self_link: &self_link, next_link: next_link.as_deref(), total: page.total, entries: matched.chain(brought), outcome })
 }
 
 /// A link of a searchset: the parameters that were honoured, percent-encoded.
