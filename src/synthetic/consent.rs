@@ -1,6 +1,5 @@
 //! Consents of the synthetic records, as DESIGN section 5 shapes them (IHE PCF basic).
-use super::directory::{Professional, Structure};
-use super::person::Person;
+use super::directory::{identifier_type, Professional, SURGERY, Structure};
 use crate::fhir::{CANONICAL, Resource};
 use serde_json::{Value, json};
 
@@ -52,43 +51,41 @@ impl ConsentPlan {
         }
     }
 
-    /// The Consent: given at `at` (a dateTime); an authorisation runs from `from` to `until` (dates, at most a year).
+    /// The Consent of the record whose Patient is `patient` (`Patient/[id]` or a `urn:uuid:`), given at `at` (a dateTime);
+    /// an authorisation runs from `from` to `until` (dates, at most a year).
     #[must_use]
-    pub fn consent(self, person: &Person, at: &str, (from, until): (&str, &str)) -> Resource {
-        let act_reason = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
-        let (permits, purpose) = match self {
+    pub fn consent(self, patient: &str, at: &str, (from, until): (&str, &str)) -> Resource {
+        let (provision_type, purpose) = match self {
             Self::Opening => ("permit", None),
             Self::OppositionBrisDeGlace => ("deny", Some("BTG")),
             Self::OppositionRegulation => ("deny", Some("ETREAT")),
             Self::Authorisation(_) | Self::TreatingPhysician(_) => ("permit", Some("TREAT")),
             Self::Blocking(_) => ("deny", None),
         };
-        let mut provision = json!({"type": permits});
-        let mut set = |name: &str, value: Value| {
-            if let Some(provision) = provision.as_object_mut() {
-                provision.insert(name.into(), value);
-            }
-        };
+        let mut provision = Resource::new();
+        provision.insert("type".into(), json!(provision_type));
         if let Self::Authorisation(_) = self {
-            set("period", json!({"start": from, "end": until}));
+            provision.insert("period".into(), json!({"start": from, "end": until}));
         }
         if let Some(actor) = self.actor() {
-            let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "code": "IRCP"}]});
-            set("actor", json!([{"role": role, "reference": reference(actor)}]));
+            let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+            provision.insert("actor".into(), json!([{"role": role, "reference": reference(actor)}]));
         }
         if let Some(code) = purpose {
-            set("purpose", json!([{"system": act_reason, "code": code}]));
+            let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+            provision.insert("purpose".into(), json!([{"system": system, "code": code}]));
         }
         let value = json!({
             "resourceType": "Consent",
+            "meta": {"profile": [format!("{CANONICAL}/StructureDefinition/dmp-consent-{}", self.kind())]},
             "status": "active",
             "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
             "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-            "patient": person.logical_reference(),
+            "patient": {"reference": patient},
             "dateTime": at,
-            "performer": [person.logical_reference()],
-            "organization": [{"type": "Organization", "display": "Assurance maladie"}],
-            "sourceReference": {"display": "Recueilli auprès du titulaire"},
+            "performer": [{"reference": patient}],
+            "organization": [reference(ConsentActor::Structure(&SURGERY))],
+            "sourceAttachment": {"title": "Déclaration recueillie par voie électronique"},
             "policy": [{"uri": format!("{CANONICAL}/policy/{}", self.kind())}],
             "provision": provision
         });
@@ -100,12 +97,12 @@ fn reference(actor: ConsentActor) -> Value {
     match actor {
         ConsentActor::Professional(professional) => json!({
             "type": "Practitioner",
-            "identifier": {"system": "https://rpps.esante.gouv.fr", "value": professional.rpps},
+            "identifier": {"type": identifier_type("RPPS"), "system": "https://rpps.esante.gouv.fr", "value": professional.rpps},
             "display": professional.full_name()
         }),
         ConsentActor::Structure(structure) => json!({
             "type": "Organization",
-            "identifier": {"system": "urn:oid:1.2.250.1.71.4.2.2", "value": structure.struct_idnat()},
+            "identifier": {"type": identifier_type("IDNST"), "system": "urn:oid:1.2.250.1.71.4.2.2", "value": structure.struct_idnat()},
             "display": structure.name
         }),
     }
