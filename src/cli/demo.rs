@@ -95,7 +95,7 @@ async fn fill_record(running: &Running, record: &SyntheticRecord, bar: &Progress
     let reference = format!("Patient/{}", patient.get("id").and_then(serde_json::Value::as_str).unwrap_or_default());
     let (at, period) = (clock::now().instant(), a_year()?);
     for plan in record.consents.iter().filter(|plan| **plan != ConsentPlan::Opening) {
-        let body = plan.consent(&reference, &at, (&period.0, &period.1)).ok_or("a synthetic Consent names a number that is none")?;
+        let body = plan.consent(&reference, &at, (&period.0, &period.1));
         let consent = Interaction::CreateConsent { record: RecordName::Ins(ins.clone()), body };
         ask(running, Caller::Patient(ins.clone()), consent).await?;
     }
