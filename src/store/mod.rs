@@ -11,6 +11,7 @@ mod alias;
 mod audit;
 mod backend;
 mod body;
+mod cohort;
 mod crypt;
 mod document;
 mod engine;
