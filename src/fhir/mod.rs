@@ -1,8 +1,10 @@
 //! FHIR R4 as data: types, outcomes, identifiers, formats. No I/O.
+pub mod consent;
 pub mod identifier;
 pub mod interaction;
 pub mod outcome;
 pub mod resource_type;
+pub mod td02;
 
 pub use interaction::Interaction;
 pub use outcome::{Issue, IssueKind, Problem};

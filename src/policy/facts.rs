@@ -67,3 +67,16 @@ pub enum AuthorisationStatus {
     /// Blocked by the patient.
     Interdit,
 }
+
+impl AuthorisationStatus {
+    /// As TD0.2 writes it (BR-19).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NonExiste => "NON_EXISTE",
+            Self::Valide => "VALIDE",
+            Self::Expire => "EXPIRE",
+            Self::Interdit => "INTERDIT",
+        }
+    }
+}

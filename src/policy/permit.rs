@@ -81,10 +81,46 @@ pub enum Rule {
 
 /// Leave to do one thing: made only by [`super::decide`], and it contains what it is about.
 ///
+/// A permit comes from the rules:
+/// ```
+/// use dmp_fhir::{auth::Caller, clock::Millis, fhir::Interaction, policy::{self, Permit, ReadScope, Rule}};
+/// fn leave(caller: Caller, interaction: &Interaction) -> Option<Permit> {
+///     policy::decide(&caller, interaction, None, Millis(0)).ok()
+/// }
+/// ```
+/// and cannot be made by hand, because its fields are private:
 /// ```compile_fail
-/// // A permit cannot be made by hand: its fields are private.
-/// use dmp_fhir::policy::{Permit, ReadScope, Rule};
-/// let _ = Permit { scope: ReadScope::Directory, caller: dmp_fhir::auth::Caller::Operator, rule: Rule::Internal };
+/// use dmp_fhir::{auth::Caller, clock::Millis, fhir::Interaction, policy::{self, Permit, ReadScope, Rule}};
+/// fn leave(caller: Caller, interaction: &Interaction) -> Option<Permit> {
+///     Some(Permit { caller, scope: ReadScope::Directory, write: true, facts_version: None, rule: Rule::Internal, otherwise: None })
+/// }
+/// ```
+/// What it is about can be read:
+/// ```
+/// use dmp_fhir::{ids::Pid, policy::{Masks, Permit, ReadScope}};
+/// fn widen(mut permit: Permit) -> ReadScope {
+///     permit.scope().clone()
+/// }
+/// ```
+/// and cannot be changed:
+/// ```compile_fail
+/// use dmp_fhir::{ids::Pid, policy::{Masks, Permit, ReadScope}};
+/// fn widen(mut permit: Permit) -> ReadScope {
+///     permit.scope = ReadScope::Record(Pid(1), Masks::default()); permit.scope().clone()
+/// }
+/// ```
+/// It does not come from a caller's text either: neither it nor the facts can be read from or written to JSON.
+/// ```
+/// use dmp_fhir::{fhir::Resource, policy::{Facts, Permit}};
+/// fn out(value: &Resource) -> Option<String> {
+///     serde_json::to_string(value).ok()
+/// }
+/// ```
+/// ```compile_fail
+/// use dmp_fhir::{fhir::Resource, policy::{Facts, Permit}};
+/// fn out(value: &Facts) -> Option<String> {
+///     serde_json::to_string(value).ok()
+/// }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Permit {
@@ -93,6 +129,7 @@ pub struct Permit {
     pub(super) write: bool,
     pub(super) facts_version: Option<i64>,
     pub(super) rule: Rule,
+    pub(super) otherwise: Option<Denial>,
 }
 
 impl Permit {
@@ -120,6 +157,12 @@ impl Permit {
     #[must_use]
     pub fn rule(&self) -> Rule {
         self.rule
+    }
+    /// What the caller is told where this scope holds nothing that he asked for: without authorisation he sees what he
+    /// deposited, and of all else only that he has no authorisation (403), whether it exists or not.
+    #[must_use]
+    pub fn otherwise(&self) -> Option<&Denial> {
+        self.otherwise.as_ref()
     }
 }
 
