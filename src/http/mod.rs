@@ -6,8 +6,7 @@ mod request;
 mod respond;
 pub mod routes;
 
-use crate::auth::Verifier;
-use crate::auth::issuer::LocalIssuer;
+use crate::auth::{KeySource, LocalIssuer, Trust, Verifier};
 use crate::config::Settings;
 use crate::search::Keyer;
 use crate::service::Server;
@@ -141,17 +140,19 @@ pub fn serve(settings: Settings) -> Result<Running, StartError> {
 
 /// Which tokens are accepted: the configured issuer's, and the local issuer's where it is asked for.
 fn verifier(settings: &Settings, base: &str) -> Result<Verifier, StartError> {
-    let audience = settings.audience.clone().unwrap_or_else(|| base.to_owned());
-    let mut verifier = Verifier::new(audience);
+    let unusable = |error: &dyn std::fmt::Display| StartError::Tokens(error.to_string());
+    let mut trusted = Vec::new();
     if let (Some(issuer), Some(path)) = (&settings.issuer, &settings.jwks) {
-        let keys = std::fs::read_to_string(path).map_err(|error| StartError::Tokens(format!("jwks: {error}")))?;
-        verifier.trust(issuer, &keys).map_err(|error| StartError::Tokens(error.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
+        let keys = if text.trim_start().starts_with('{') { KeySource::Jwks(text) } else { KeySource::Pem(text) };
+        let audience = settings.audience.clone().unwrap_or_else(|| base.to_owned());
+        trusted.push(Trust { issuer: issuer.clone(), audience, keys: vec![keys] });
     }
     if settings.local_issuer {
-        let local = LocalIssuer::open(&settings.folder()).map_err(|error| StartError::Tokens(error.to_string()))?;
-        verifier.trust(local.name(), &local.jwks()).map_err(|error| StartError::Tokens(error.to_string()))?;
+        let local = LocalIssuer::open(&settings.folder()).map_err(|error| unusable(&error))?;
+        trusted.push(local.trust().map_err(|error| unusable(&error))?);
     }
-    Ok(verifier)
+    Verifier::new(&trusted).map_err(|error| unusable(&error))
 }
 
 fn acceptor(

@@ -7,7 +7,7 @@ use crate::fhir::media_type::{self, Format};
 use crate::fhir::resource_type::Home;
 use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, json, xml};
 use crate::search;
-use crate::service::Server;
+use crate::service::{Server, transaction};
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use serde_json::Value;
@@ -244,7 +244,7 @@ fn bundle(server: &Server, body: Resource, entries_max: usize) -> Result<Interac
     }
     let mut interactions = Vec::with_capacity(parsed.len());
     for (index, (full_url, url, resource)) in parsed.into_iter().enumerate() {
-        let at = |problem: Problem| relocate(index, &problem);
+        let at = |problem: Problem| transaction::relocate(index, &problem);
         let interaction = served_type(&url).and_then(|resource_type| create(server, resource_type, resource)).map_err(at)?;
         interactions.push(TransactionEntry { full_url, interaction });
     }
@@ -289,17 +289,4 @@ fn opening(parsed: Vec<(Option<String>, String, Resource)>, position: usize) -> 
     }
     let patient = patient.ok_or_else(|| Problem::at(IssueKind::RequiredMissing, "Bundle.entry", "No Patient"))?;
     Ok(Interaction::Open { patient, consents, position: Some(position) })
-}
-
-/// The same problem, said of one entry of a Bundle.
-pub(crate) fn relocate(index: usize, problem: &Problem) -> Problem {
-    let issues = problem.issues().map(|issue| {
-        let mut issue = issue.clone();
-        issue.expression = Some(match issue.expression {
-            Some(inner) => format!("Bundle.entry[{index}].resource.{}", inner.split_once('.').map_or(inner.as_str(), |(_, rest)| rest)),
-            None => format!("Bundle.entry[{index}]"),
-        });
-        issue
-    });
-    Problem::from_issues(issues.collect()).unwrap_or_else(|| problem.clone())
 }

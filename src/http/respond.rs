@@ -13,7 +13,7 @@ use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How the client wants its answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wishes {
     /// JSON or XML.
     pub(crate) format: Format,
@@ -23,6 +23,12 @@ pub(crate) struct Wishes {
     pub(crate) gzip: bool,
     /// `Prefer: return=`.
     pub(crate) preference: Return,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { format: Format::Json, pretty: false, gzip: false, preference: Return::Representation }
+    }
 }
 
 /// `Prefer: return=` of a write. <https://hl7.org/fhir/R4/http.html#ops>
@@ -100,8 +106,8 @@ fn done() -> Vec<u8> {
 
 /// The body in the format asked for. A body that cannot be written as XML leaves as JSON, which is logged.
 fn formatted(bytes: Vec<u8>, wishes: &Wishes) -> (Vec<u8>, &'static str) {
-    const JSON: &str = "application/fhir+json; fhirVersion=4.0; charset=utf-8";
-    const XML: &str = "application/fhir+xml; fhirVersion=4.0; charset=utf-8";
+    const JSON: &str = Format::Json.content_type();
+    const XML: &str = Format::Xml.content_type();
     match wishes.format {
         Format::Json if wishes.pretty => (pretty(&bytes).unwrap_or(bytes), JSON),
         Format::Json => (bytes, JSON),

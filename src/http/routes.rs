@@ -4,7 +4,6 @@ use super::respond::{self, Wishes};
 use super::{State, page};
 use crate::auth::{self, Caller};
 use crate::fhir::interaction::Parameters;
-use crate::fhir::media_type::Format;
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::service::{self, capabilities};
 use crate::{clock, ids};
@@ -171,13 +170,8 @@ fn raw_binary(request: &HttpRequest) -> bool {
 
 /// Who calls: the token of the Authorization header.
 fn caller(request: &HttpRequest, state: &State) -> Result<Caller, Problem> {
-    let header = text(request.headers(), header::AUTHORIZATION)
-        .ok_or_else(|| Problem::new(IssueKind::NotAuthenticated, "A bearer token is required"))?;
-    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::new(IssueKind::NotAuthenticated, "The Authorization header holds no bearer token"));
-    }
-    state.verifier.verify(token.trim(), clock::now())
+    let token = auth::bearer(text(request.headers(), header::AUTHORIZATION))?;
+    state.verifier.verify(token, clock::now())
 }
 
 /// The whole body, unpacked, within the bound.
@@ -255,6 +249,3 @@ pub(crate) fn described() -> Vec<capabilities::RouteDescription> {
         .map(capabilities::describe)
         .collect()
 }
-
-/// JSON is what a client gets who asks for nothing.
-const _: Format = Format::Json;

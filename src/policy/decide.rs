@@ -60,7 +60,7 @@ pub fn decide(caller: &Caller, interaction: &Interaction, facts: Option<&Facts>,
             let facts = request.writable(record, "DocumentReference.subject")?;
             Ok(request.write_in(facts, Rule::Deposit))
         }
-        Interaction::Open { patient, consents } => opening::decide(&request, patient, consents),
+        Interaction::Open { patient, consents, .. } => opening::decide(&request, patient, consents),
         Interaction::CreateConsent { record, body } => {
             let facts = request.writable(record, "Consent.patient")?;
             consents::may_write(&request, facts, body)?;

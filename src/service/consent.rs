@@ -1,7 +1,7 @@
 //! Consents written through the API: the source of the access rules (DESIGN section 5, BR-18 to BR-24).
 //!
 //! Facts are derived again from every Consent of the record in the same transaction, so that the next request obeys.
-use super::create::{Draft, created, draft};
+use super::create::{Draft, created, draft, forget_claims};
 use super::read::not_found;
 use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
@@ -9,11 +9,7 @@ use crate::fhir::interaction::Target;
 use crate::fhir::{IssueKind, Problem, Resource};
 use crate::ids::Rid;
 use crate::policy;
-use crate::search::Plan;
-use crate::store::{self, Access, PageRequest, Stored};
-
-/// Most Consents of one record that the rules read.
-const CONSENTS_MAX: usize = 10_000;
+use crate::store::{self, Access, Stored};
 
 /// `POST Consent`.
 ///
@@ -35,13 +31,15 @@ pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -
 /// 412 where If-Match names another version; 422 where the kind or the actor would change.
 pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if_match: Option<i64>, body: &Resource) -> Result<Outcome, Problem> {
     let facts = context.record()?;
-    let (_, rid) = target.place.ok_or_else(not_found)?;
-    let old = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(not_found)?;
+    let (_, rid) = target.place.ok_or_else(|| not_found(access))?;
+    let old = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     if if_match.is_some_and(|version| version != old.version) {
         return Err(Problem::new(IssueKind::VersionConflict, "If-Match names another version than the current one"));
     }
     let body = prepared(context, body)?;
-    policy::consent::check_update(&parsed(&old)?, &body, &context.request.caller)?;
+    if let Err(issues) = policy::consent::check_replacement(&parsed(&old)?, &body) {
+        return Err(Problem::from_issues(issues).unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
+    }
     let version = old.version + 1;
     let new = draft(context, Draft { pid: facts.pid, rid, version, body, origin: None })?;
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
@@ -56,34 +54,25 @@ pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if
     })
 }
 
-/// Checked against the profiles, with the patient named literally.
+/// With the patient named literally, in `patient` and among the performers. What the Consent says was checked by `decide`.
 fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem> {
     let facts = context.record()?;
     let mut body = body.clone();
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
     references::name_patient(&mut body, "patient", &patient);
-    policy::consent::check(&body, &context.request.caller, &context.server.time_zone)?;
+    let kind = policy::consent::read(&body).ok().map(|read| read.kind.profile());
+    forget_claims(&mut body, kind);
     Ok(body)
 }
 
-/// Facts and authorisation rows, from all Consents as they now are.
+/// Facts and authorisation rows, from all Consents as they now are: the rules look at the whole record, also at what
+/// this caller may not see, and never at a Consent translated from a document.
 fn derive(context: &Context<'_>, access: &Access) -> Result<(), Problem> {
     let facts = context.record()?;
-    let plan = Plan { resource_type: super::known_type("Consent")?, predicates: Vec::new(), recheck: false, sort: Vec::new() };
-    let page = PageRequest { count: CONSENTS_MAX, total: false, cursor: None };
-    let page = store::resource_search(context.unit, access, &plan, &page, &mut |_| true)?;
-    if page.next.is_some() {
-        return Err(Problem::new(IssueKind::TooLarge, format!("The record has more than {CONSENTS_MAX} Consents")));
-    }
-    let consents = page.resources.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-    let derived = policy::consent::derive(
-        facts.pid,
-        facts.version + 1,
-        facts.state,
-        facts.ins.clone(),
-        consents.iter(),
-        &context.server.time_zone,
-    );
+    let rules = context.unit.open_rules(access)?;
+    let stored = store::record_consents(context.unit, &rules)?;
+    let consents = stored.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let derived = policy::consent::derive(facts.pid, facts.version + 1, facts.state, facts.ins.clone(), consents.iter());
     store::facts_write(context.unit, access, &derived)
 }
 

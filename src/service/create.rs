@@ -23,13 +23,48 @@ pub(super) fn draft(context: &Context<'_>, draft: Draft) -> Result<NewResource, 
     let name = body.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     let resource_type = super::known_type(name)?;
     let id = context.server.id(pid, rid);
-    json::with_meta(&mut body, &id, version, &context.unit.now().instant());
+    stamp(&mut body, &id, version, &context.unit.now().instant());
     let local = |reference: &str| context.server.place(reference);
     let extract = ExtractContext { keyer: &context.server.keyer, local: &local, pid, time_zone: &context.server.time_zone };
     let rows = search::extract(resource_type, &body, &extract);
     let body = Value::Object(body).to_string().into_bytes();
     let authors = context.request.caller.who().into_iter().collect();
     Ok(NewResource { rid, resource_type, body, rows, labels: 0, class: None, origin, authors })
+}
+
+/// Writes id and meta. What the body's meta states of source, profile, security and tag stays: the callers of `draft`
+/// take out of it what a client may not state ([`forget_claims`]).
+fn stamp(body: &mut Resource, id: &str, version: i64, last_updated: &str) {
+    let meta = body.get("meta").cloned().unwrap_or_default();
+    let list = |name: &str| meta.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let profiles = list("profile");
+    let profiles: Vec<&str> = profiles.iter().filter_map(Value::as_str).collect();
+    let identity = json::Identity {
+        id,
+        version,
+        last_updated,
+        source: meta.get("source").and_then(Value::as_str),
+        profiles: &profiles,
+        security: list("security"),
+        tags: list("tag"),
+    };
+    json::with_meta(body, identity);
+}
+
+/// Profiles and labels are the server's to state, and only those that hold (decision 21).
+pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
+    let mut meta = match body.shift_remove("meta") {
+        Some(Value::Object(meta)) => meta,
+        _ => Resource::new(),
+    };
+    meta.shift_remove("security");
+    meta.shift_remove("profile");
+    if let Some(profile) = profile {
+        meta.insert("profile".into(), Value::Array(vec![profile.into()]));
+    }
+    if !meta.is_empty() {
+        body.insert("meta".into(), Value::Object(meta));
+    }
 }
 
 /// 201 with the resource.
@@ -52,6 +87,7 @@ pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
     let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
     let rid = context.unit.next_rid();
     let mut body = body.clone();
+    forget_claims(&mut body, None);
     name_record(context, resource_type, &mut body)?;
     references::check(context.server, context.unit, access, pid, &body, &[])?;
     let new = draft(context, Draft { pid, rid, version: 1, body, origin: None })?;

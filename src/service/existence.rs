@@ -7,7 +7,8 @@ use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::identifier::Ins;
 use crate::fhir::{IssueKind, Problem, Resource, td02};
 use crate::ids::Rid;
-use crate::policy;
+use crate::auth::Caller;
+use crate::policy::{self, AuthorisationStatus, Facts, RecordState};
 use crate::store::{self, Access};
 
 /// `GET Patient?identifier=<INS>`: a searchset of 0 or 1 cut Patient.
@@ -24,8 +25,7 @@ pub fn existence(context: &Context<'_>, access: &Access, ins: Option<&Ins>) -> R
     if let (Some(stored), Some(facts)) = (&stored, context.facts) {
         let patient: Resource =
             serde_json::from_slice(&stored.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
-        let status = policy::status(&context.request.caller, facts, context.unit.now());
-        let cut = td02::cut_patient(&patient, facts, status);
+        let cut = td02::cut_patient(&patient, &record_status(context, facts));
         let url = format!("{}/{}", context.server.base(), context.server.reference(patient_type, stored.pid, stored.rid));
         entry = Some((url, serde_json::Value::Object(cut).to_string().into_bytes()));
     }
@@ -35,10 +35,10 @@ pub fn existence(context: &Context<'_>, access: &Access, ins: Option<&Ins>) -> R
     };
     let total = u64::from(entry.is_some());
     let bytes = bundle::searchset(SearchSet {
-        self_link,
+        self_link: &self_link,
         next_link: None,
         total: Some(total),
-        entries: entry.iter().map(|(url, body)| (url.clone(), body.as_slice(), SearchMode::Match)),
+        entries: entry.iter().map(|(url, body)| (url, body, SearchMode::Match)),
         outcome: None,
     });
     let pid = context.facts.map(|facts| facts.pid);
@@ -47,4 +47,27 @@ pub fn existence(context: &Context<'_>, access: &Access, ins: Option<&Ins>) -> R
     event.rid = pid.map(|_| Rid::PATIENT);
     event.query.clone_from(&context.request.query);
     Ok(Outcome { status: 200, body: Body::Fhir(bytes), version: None, updated: None, location: None, events: vec![event] })
+}
+
+/// What TD0.2 tells beside the identity.
+fn record_status(context: &Context<'_>, facts: &Facts) -> td02::RecordStatus {
+    let caller = &context.request.caller;
+    let status = match policy::status(caller, facts, context.unit.now()) {
+        AuthorisationStatus::NonExiste => "NON_EXISTE",
+        AuthorisationStatus::Valide => "VALIDE",
+        AuthorisationStatus::Expire => "EXPIRE",
+        AuthorisationStatus::Interdit => "INTERDIT",
+    };
+    let (medecin_traitant, statut_autorisation) = match caller {
+        Caller::Professional(professional) => (Some(facts.treating.contains(&professional.rpps)), Some(status)),
+        Caller::System(_) => (None, Some(status)),
+        Caller::Patient(_) | Caller::Operator | Caller::Server => (None, None),
+    };
+    td02::RecordStatus {
+        open: facts.state == RecordState::Open,
+        closure: None,
+        rattachement_mes: None,
+        medecin_traitant,
+        statut_autorisation,
+    }
 }

@@ -17,8 +17,6 @@ pub mod translation;
 
 use crate::audit::{Action, Event, EventOutcome, Outcome};
 use crate::auth::Caller;
-use crate::clock::Millis;
-use crate::fhir::interaction::{RecordName, SearchPlace, Target};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, Facts};
@@ -208,11 +206,28 @@ fn attempt(server: &Server, request: &Request, unit: &Unit, found: &mut Option<P
     perform(&context, &access, &request.interaction)
 }
 
+/// A refusal before the use case: what was sent is no interaction, but the caller is known, so it is traced.
+pub async fn refuse(server: &Server, caller: Caller, problem: &Problem, id: &str) -> Recorded {
+    let event = Event {
+        pid: None,
+        at: crate::clock::now(),
+        action: Action::Read,
+        outcome: EventOutcome::MinorFailure,
+        status: problem.status(),
+        caller,
+        resource_type: None,
+        rid: None,
+        query: None,
+        request: id.to_owned(),
+    };
+    server.store.record(Outcome::problem(problem, vec![event])).await
+}
+
 /// The part that every interaction and every entry of a transaction go through: facts, `decide`, open.
 pub(crate) fn enter(
     _server: &Server, request: &Request, interaction: &Interaction, unit: &Unit, found: &mut Option<Pid>,
 ) -> Result<(Access, Option<Facts>), Problem> {
-    let facts = match record_name(&request.caller, interaction) {
+    let facts = match policy::record_concerned(&request.caller, interaction) {
         Some(name) => unit.facts(&name)?,
         None => None,
     };
@@ -234,36 +249,13 @@ pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Inte
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
         Interaction::Translation(target) => translation::translation(context, access, *target),
         Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body),
-        Interaction::Open { patient, consents } => open_record::open_record(context, access, patient, consents),
+        Interaction::Open { patient, consents, position } => open_record::open_record(context, access, patient, consents, *position),
         Interaction::CreateConsent { body, .. } => consent::create_consent(context, access, body),
         Interaction::UpdateConsent { target, if_match, body } => consent::update_consent(context, access, *target, *if_match, body),
         Interaction::Create { resource_type, body, .. } => create::create(context, access, *resource_type, body),
         Interaction::Transaction { .. } => {
             Err(Problem::new(IssueKind::StructureInvalid, "A transaction inside a transaction is not allowed"))
         }
-    }
-}
-
-/// How the interaction names its record. A patient who names none means his own.
-fn record_name(caller: &Caller, interaction: &Interaction) -> Option<RecordName> {
-    let of_target = |target: &Target| Some(target.place.map_or(RecordName::Unknown, |(pid, _)| RecordName::Pid(pid)));
-    match interaction {
-        Interaction::Existence { ins } => Some(ins.clone().map_or(RecordName::Unknown, RecordName::Ins)),
-        Interaction::Read(target)
-        | Interaction::VersionRead(target, _)
-        | Interaction::RetrieveDocument(target)
-        | Interaction::Translation(target)
-        | Interaction::UpdateConsent { target, .. } => of_target(target),
-        Interaction::Search { place: SearchPlace::Record(name), .. } => Some(name.clone()),
-        Interaction::Search { place: SearchPlace::Cohort, .. } => match caller {
-            Caller::Patient(ins) => Some(RecordName::Ins(ins.clone())),
-            Caller::Professional(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
-        },
-        Interaction::Search { place: SearchPlace::Directory, .. } => None,
-        Interaction::Deposit { record, .. } | Interaction::CreateConsent { record, .. } => Some(record.clone()),
-        Interaction::Create { record, .. } => record.clone(),
-        Interaction::Open { patient, .. } => open_record::ins_of(patient).map(RecordName::Ins),
-        Interaction::Transaction { .. } => None,
     }
 }
 
@@ -297,6 +289,3 @@ fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
 pub(crate) fn known_type(name: &str) -> Result<ResourceType, Problem> {
     ResourceType::parse(name).ok_or_else(|| Problem::new(IssueKind::Internal, "A resource type is missing from the table"))
 }
-
-/// Milliseconds as a FHIR instant.
-pub(crate) fn instant(time: Millis) -> String { time.instant() }

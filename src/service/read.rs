@@ -10,13 +10,13 @@ use crate::store::{self, Access, Stored};
 /// # Errors
 /// Not here, or not for this caller: the same 404.
 pub fn read(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
-    let Some((pid, rid)) = target.place else { return Err(not_found()) };
+    let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
     match target.resource_type.name() {
         "AuditEvent" => return find_events::read_event(context, access, pid, rid),
         "Binary" => return retrieve_document::read_binary(context, access, target),
         _ => {}
     }
-    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(not_found)?;
+    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     Ok(found(context, stored))
 }
 
@@ -25,8 +25,8 @@ pub fn read(context: &Context<'_>, access: &Access, target: Target) -> Result<Ou
 /// # Errors
 /// No such version, or not for this caller: the same 404.
 pub fn version_read(context: &Context<'_>, access: &Access, target: Target, version: i64) -> Result<Outcome, Problem> {
-    let Some((_, rid)) = target.place else { return Err(not_found()) };
-    let stored = store::resource_version_read(context.unit, access, target.resource_type, rid, version)?.ok_or_else(not_found)?;
+    let Some((_, rid)) = target.place else { return Err(not_found(access)) };
+    let stored = store::resource_version_read(context.unit, access, target.resource_type, rid, version)?.ok_or_else(|| not_found(access))?;
     Ok(found(context, stored))
 }
 
@@ -50,5 +50,11 @@ pub(super) fn found(context: &Context<'_>, stored: Stored) -> Outcome {
     }
 }
 
-/// The one answer for what is not here and for what this caller may not see.
-pub(super) fn not_found() -> Problem { Problem::new(IssueKind::ResourceNotFound, "No such resource here") }
+/// The one answer for what is not here and for what this caller may not see: 404, or, for a caller without
+/// authorisation who may see only what he deposited, the 403 that he gets whether the resource exists or not.
+pub(super) fn not_found(access: &Access) -> Problem {
+    match access.permit().otherwise() {
+        Some(denial) => denial.problem.clone(),
+        None => Problem::new(IssueKind::ResourceNotFound, "No such resource here"),
+    }
+}

@@ -13,9 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 /// # Errors
 /// Not here, or not for this caller: the same 404.
 pub fn retrieve_document(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
-    let Some((pid, rid)) = target.place else { return Err(not_found()) };
-    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(not_found)?;
-    let (bytes, content_type) = store::document_get(context.unit, access, rid)?.ok_or_else(not_found)?;
+    let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
+    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    let (bytes, content_type) = store::document_get(context.unit, access, rid)?.ok_or_else(|| not_found(access))?;
     let extension = match content_type.as_str() {
         "text/xml" | "application/xml" | "application/xslt+xml" => "xml",
         "application/pdf" => "pdf",
@@ -40,8 +40,8 @@ pub fn retrieve_document(context: &Context<'_>, access: &Access, target: Target)
 /// # Errors
 /// Not here, or not for this caller: the same 404.
 pub fn read_binary(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
-    let Some((_, rid)) = target.place else { return Err(not_found()) };
-    let mut stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(not_found)?;
+    let Some((_, rid)) = target.place else { return Err(not_found(access)) };
+    let mut stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     if let Some((bytes, _)) = store::document_get(context.unit, access, rid)? {
         let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&stored.body)
             .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;

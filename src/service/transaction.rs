@@ -2,10 +2,10 @@
 //! <https://hl7.org/fhir/R4/http.html#transaction>
 //!
 //! References between entries (by fullUrl) become literal before anything is stored.
-use super::create::{Draft, draft, name_record};
+use super::create::{Draft, draft, forget_claims, name_record};
 use super::{Context, Request, Server, enter, perform, references};
 use crate::audit::{Action, Body, Event, Outcome};
-use crate::fhir::bundle::{self, ResponseEntry};
+use crate::fhir::bundle::{self, EntryResponse};
 use crate::fhir::interaction::TransactionEntry;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
@@ -33,7 +33,7 @@ pub(super) fn transaction(
     let mut steps = Vec::with_capacity(entries.len());
     let mut names = HashMap::with_capacity(entries.len());
     let mut events = Vec::new();
-    let mut answers: Vec<Option<ResponseEntry>> = entries.iter().map(|_| None).collect();
+    let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
     let mut entered: HashMap<Option<Pid>, ()> = HashMap::new();
     for (index, entry) in entries.iter().enumerate() {
         let at = |problem: Problem| relocate(index, &problem);
@@ -69,8 +69,8 @@ pub(super) fn transaction(
         new.push(resource);
     }
     put(unit, &steps, new)?;
-    let entries = answers.into_iter().flatten();
-    Ok(Outcome { status: 200, body: Body::Fhir(bundle::transaction_response(entries)), version: None, updated: None, location: None, events })
+    let entries: Vec<EntryResponse> = answers.into_iter().flatten().collect();
+    Ok(Outcome { status: 200, body: Body::Fhir(bundle::transaction_response(&entries)), version: None, updated: None, location: None, events })
 }
 
 /// Stores runs of the same record with one call each.
@@ -90,6 +90,7 @@ fn prepared(
 ) -> Result<NewResource, Problem> {
     let context = Context { server, unit, request, facts: step.facts.as_ref() };
     let mut body = step.body.clone();
+    forget_claims(&mut body, None);
     name_record(&context, step.resource_type, &mut body)?;
     references::rename(&mut body, names);
     references::check(server, unit, &step.access, step.pid, &body, coming)?;
@@ -101,18 +102,18 @@ fn event(server: &Server, request: &Request, unit: &Unit, step: &Step<'_>) -> Ev
     context.event_on(Action::Create, 201, step.resource_type, step.pid, step.rid)
 }
 
-fn of_new(server: &Server, unit: &Unit, step: &Step<'_>, new: &NewResource) -> ResponseEntry {
-    ResponseEntry {
+fn of_new(server: &Server, unit: &Unit, step: &Step<'_>, new: &NewResource) -> EntryResponse {
+    EntryResponse {
         status: "201 Created".to_owned(),
         location: Some(format!("{}/_history/1", server.reference(new.resource_type, step.pid, step.rid))),
         etag: Some("W/\"1\"".to_owned()),
         last_modified: Some(unit.now().instant()),
-        resource: None,
+        ..EntryResponse::default()
     }
 }
 
-fn of_outcome(outcome: Outcome) -> ResponseEntry {
-    ResponseEntry {
+fn of_outcome(outcome: Outcome) -> EntryResponse {
+    EntryResponse {
         status: if outcome.status == 201 { "201 Created".to_owned() } else { outcome.status.to_string() },
         location: outcome.location,
         etag: outcome.version.map(|version| format!("W/\"{version}\"")),
@@ -121,6 +122,7 @@ fn of_outcome(outcome: Outcome) -> ResponseEntry {
             Body::Fhir(bytes) => Some(bytes),
             Body::Empty | Body::Raw { .. } => None,
         },
+        ..EntryResponse::default()
     }
 }
 

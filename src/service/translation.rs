@@ -16,9 +16,9 @@ use std::collections::HashMap;
 /// # Errors
 /// Not here, or not for this caller: the same 404.
 pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
-    let Some((pid, rid)) = target.place else { return Err(not_found()) };
-    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(not_found)?;
-    let (bytes, _) = original(context, access, &stored)?.ok_or_else(not_found)?;
+    let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
+    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    let (bytes, _) = original(context, access, &stored)?.ok_or_else(|| not_found(access))?;
     let unreadable = |_error| Problem::new(IssueKind::Internal, "A stored document cannot be read");
     let document = cda::parse(&bytes).map_err(unreadable)?;
     let translation = translate::translate(&document);

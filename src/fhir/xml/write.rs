@@ -1,0 +1,152 @@
+//! A stored resource as XML, by the element table.
+use super::{Element, FHIR_NAMESPACE, Node};
+use crate::fhir::elements::{self, Kind, Primitive as Type, TypeDefinition};
+use crate::fhir::{IssueKind, Problem, json};
+use fhirbolt::element::Primitive;
+use serde_json::{Map, Value};
+
+/// Writes a resource that was checked when it came in.
+///
+/// # Errors
+/// `NotAcceptable` for a string with a character that XML does not have; `Internal` for bytes that are no checked resource.
+pub fn write(json: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut resource = json::parse_unchecked(json)?;
+    type_first(&mut resource);
+    // An error of fhirbolt may repeat values.
+    let element: Element = fhirbolt::json::from_json_value(Value::Object(resource), None).map_err(|_error| defect())?;
+    let mut out = String::with_capacity(json.len() * 2);
+    out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    write_resource(&mut out, &element, true)?;
+    Ok(out.into_bytes())
+}
+
+fn defect() -> Problem {
+    Problem::new(IssueKind::Internal, "A stored resource cannot be written as XML")
+}
+
+/// fhirbolt knows an object's elements by its resourceType, which must come first: also in contained resources and entries.
+fn type_first(object: &mut Map<String, Value>) {
+    if object.keys().next().is_some_and(|first| first != "resourceType")
+        && let Some(resource_type) = object.shift_remove("resourceType")
+    {
+        object.shift_insert(0, "resourceType".to_owned(), resource_type);
+    }
+    for value in object.values_mut() {
+        match value {
+            Value::Object(inner) => type_first(inner),
+            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(type_first),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
+fn write_resource(out: &mut String, element: &Element, is_root: bool) -> Result<(), Problem> {
+    let Some(Node::Primitive(Primitive::String(name))) = element.get("resourceType") else { return Err(defect()) };
+    let definition = elements::resource(name).ok_or_else(defect)?;
+    out.extend(["<", name]);
+    if is_root {
+        out.extend([" xmlns=\"", FHIR_NAMESPACE, "\""]);
+    }
+    write_children(out, definition, element, name)
+}
+
+/// Everything from the attributes' end of an open tag to its closing tag.
+fn write_children(out: &mut String, definition: &'static TypeDefinition, element: &Element, tag: &str) -> Result<(), Problem> {
+    let mut children = Vec::with_capacity(element.len());
+    for (name, value) in element.iter() {
+        let is_plain = matches!(value, Node::Primitive(_));
+        if name == "resourceType" || (is_plain && matches!(name.as_str(), "id" | "url" | "value")) {
+            continue;
+        }
+        children.push((definition.position(name).ok_or_else(defect)?, name, value));
+    }
+    if children.is_empty() {
+        out.push_str("/>");
+        return Ok(());
+    }
+    children.sort_by_key(|(position, ..)| *position);
+    out.push('>');
+    for (_, name, value) in children {
+        let (_, used) = definition.element(name).ok_or_else(defect)?;
+        match value {
+            Node::Sequence(items) => {
+                for item in items {
+                    write_value(out, used.definition(), name, item)?;
+                }
+            }
+            Node::Element(item) => write_value(out, used.definition(), name, item)?,
+            Node::Primitive(_) => return Err(defect()),
+        }
+    }
+    out.extend(["</", tag, ">"]);
+    Ok(())
+}
+
+fn write_value(out: &mut String, definition: &'static TypeDefinition, tag: &str, element: &Element) -> Result<(), Problem> {
+    if definition.kind == Kind::Primitive(Type::Xhtml) {
+        return match element.get("value") {
+            Some(Node::Primitive(Primitive::String(div))) => {
+                characters(div)?;
+                out.push_str(div);
+                Ok(())
+            }
+            _ => Err(defect()),
+        };
+    }
+    out.extend(["<", tag]);
+    for name in ["id", "url", "value"] {
+        if let Some(Node::Primitive(primitive)) = element.get(name) {
+            write_attribute(out, name, primitive)?;
+        }
+    }
+    match definition.kind {
+        Kind::AnyResource => {
+            out.push('>');
+            write_resource(out, element, false)?;
+            out.extend(["</", tag, ">"]);
+            Ok(())
+        }
+        Kind::Primitive(_) => write_children(out, elements::find("Element").ok_or_else(defect)?, element, tag),
+        Kind::Complex | Kind::Resource => write_children(out, definition, element, tag),
+    }
+}
+
+fn write_attribute(out: &mut String, name: &str, value: &Primitive) -> Result<(), Problem> {
+    out.extend([" ", name, "=\""]);
+    match value {
+        Primitive::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Primitive::Integer(value) => out.push_str(&value.to_string()),
+        Primitive::Integer64(value) => out.push_str(&value.to_string()),
+        Primitive::Decimal(digits) => out.push_str(digits),
+        Primitive::String(text) => escape(out, text)?,
+    }
+    out.push('"');
+    Ok(())
+}
+
+/// Line breaks and tabs as character references: a reader turns raw ones into spaces.
+fn escape(out: &mut String, text: &str) -> Result<(), Problem> {
+    characters(text)?;
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            other => out.push(other),
+        }
+    }
+    Ok(())
+}
+
+/// XML has no U+FFFE, U+FFFF nor other control characters, also not as references.
+fn characters(text: &str) -> Result<(), Problem> {
+    let bad = |c: char| matches!(c, '\u{FFFE}' | '\u{FFFF}') || (c < ' ' && !matches!(c, '\t' | '\n' | '\r'));
+    if text.contains(bad) {
+        return Err(Problem::new(IssueKind::NotAcceptable, "A string has a character that XML does not have; ask for JSON"));
+    }
+    Ok(())
+}
