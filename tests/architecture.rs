@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules in reading order: each may use those after it. The last row may be used by all, and by one another.
 const ORDER: &[&[&str]] = &[
+    &["cli"],
     &["http"],
     &["service"],
     &["store"],
@@ -247,13 +248,14 @@ fn from_resource_is_written_once() {
         for (number, line) in source.lines() {
             let line = line.to_uppercase().replace('"', "").replace("DELETE FROM RESOURCE", "");
             let found = ["FROM RESOURCE", "JOIN RESOURCE"].iter().flat_map(|read| occurrences(&line, read));
-            reads.extend(found.map(|_| format!("{}:{number}", source.path)));
+            reads.extend(found.map(|_| (source.path.clone(), number)));
         }
     }
+    // The two forms (with and without a driving index) stand in the two arms of that one function.
+    let one_function = reads.first().zip(reads.last()).is_none_or(|(first, last)| first.0 == last.0 && last.1 - first.1 < 5);
     assert!(
-        reads.len() <= 1,
-        "One function writes `FROM resource` and always ANDs the scope of the Access; express the question as a Plan for it:\n{}",
-        reads.join("\n")
+        one_function,
+        "One function writes `FROM resource` and always ANDs the scope of the Access; express the question as a Plan for it: {reads:?}"
     );
 }
 
@@ -276,10 +278,10 @@ fn only_ids_makes_random_bytes() {
 }
 
 #[test]
-fn only_config_and_main_read_the_environment() {
+fn only_config_and_the_command_line_read_the_environment() {
     only(
         &["std::env", "env::var", "env::args", "env::vars"],
-        |source| ["src/config.rs", "src/main.rs"].contains(&source.path.as_str()) || source.path.starts_with("src/config/"),
+        |source| ["config", "main", "cli"].contains(&source.module()),
         "Add a setting to `config::Settings` and pass it in:",
     );
 }
