@@ -1,1 +1,3 @@
 //! The one integration-test binary: specs over HTTP and store, on SQLite and on PostgreSQL.
+
+mod translate;
