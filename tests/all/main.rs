@@ -13,3 +13,5 @@ mod paging;
 mod td02;
 mod tokens;
 mod trace;
+
+mod translate;
