@@ -60,7 +60,10 @@ fn rendered(event: &Event) -> Value {
 #[test]
 fn a_read_is_a_balp_patient_read_that_names_the_professional_with_profession_and_structure() {
     let audit = rendered(&event(Action::Read, doctor()));
-    assert_eq!(audit["meta"]["profile"], json!(["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"]));
+    assert_eq!(
+        audit["meta"]["profile"],
+        json!(["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"])
+    );
     assert_eq!(audit["action"], "R");
     assert_eq!(audit["recorded"], "2026-11-24T13:34:31.005Z");
     assert_eq!(audit["outcome"], "0");

@@ -164,7 +164,8 @@ impl ConsentFrame {
         if let Some(purpose) = kind.purpose() {
             provision.insert("purpose".into(), json!([{"system": ACT_REASON, "code": purpose}]));
         }
-        let scope = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]});
+        let scope =
+            json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]});
         let mut consent = Resource::new();
         for (name, value) in [
             ("resourceType", json!("Consent")),

@@ -15,3 +15,6 @@ mod tokens;
 mod trace;
 
 mod translate;
+
+mod cluster;
+mod store;
