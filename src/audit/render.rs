@@ -77,7 +77,10 @@ pub fn render(event: &Event, context: &RenderContext<'_>) -> Resource {
     }
     audit.insert("agent".into(), Value::Array(agents));
     let server_type = json!([{"system": "http://terminology.hl7.org/CodeSystem/security-source-type", "code": "4"}]);
-    audit.insert("source".into(), json!({"site": context.server.base, "observer": {"display": context.server.name}, "type": server_type}));
+    audit.insert(
+        "source".into(),
+        json!({"site": context.server.base, "observer": {"display": context.server.name}, "type": server_type}),
+    );
     audit.insert("entity".into(), Value::Array(entities));
     audit
 }
@@ -107,12 +110,24 @@ impl Shape {
             transaction: None,
             query: false,
         };
-        let create = Self { action: "C", interaction: "create", client: (DICOM, "110153"), server: (DICOM, "110152"), user: "AUT", ..read };
+        let create = Self {
+            action: "C",
+            interaction: "create",
+            client: (DICOM, "110153"),
+            server: (DICOM, "110152"),
+            user: "AUT",
+            ..read
+        };
         match action {
             Action::Read => read,
-            Action::Query | Action::Existence => {
-                Self { action: "E", interaction: "search-type", client: (DICOM, "110153"), server: (DICOM, "110152"), query: true, ..read }
-            }
+            Action::Query | Action::Existence => Self {
+                action: "E",
+                interaction: "search-type",
+                client: (DICOM, "110153"),
+                server: (DICOM, "110152"),
+                query: true,
+                ..read
+            },
             Action::Deposit => Self { transaction: Some(("ITI-105", "Simplified Publish")), ..create },
             Action::Create | Action::Open => create,
             Action::Update => Self { action: "U", interaction: "update", ..create },
@@ -281,7 +296,8 @@ fn entities(event: &Event, context: &RenderContext<'_>, shape: &Shape) -> Vec<Va
         entities.push(json!({"what": {"reference": patient}, "type": typed("1"), "role": role("1")}));
     }
     if !event.request.is_empty() {
-        let request = json!({"system": "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "code": "XrequestId"});
+        let request =
+            json!({"system": "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "code": "XrequestId"});
         entities.push(json!({"what": {"identifier": {"value": event.request}}, "type": request}));
     }
     entities

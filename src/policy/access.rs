@@ -36,7 +36,11 @@ fn actor(caller: &Caller) -> Option<Actor> {
 pub fn status(caller: &Caller, facts: &Facts, now: Millis) -> AuthorisationStatus {
     match (caller, actor(caller)) {
         (Caller::Patient(ins), _) => {
-            if facts.ins.as_ref() == Some(ins) { AuthorisationStatus::Valide } else { AuthorisationStatus::NonExiste }
+            if facts.ins.as_ref() == Some(ins) {
+                AuthorisationStatus::Valide
+            } else {
+                AuthorisationStatus::NonExiste
+            }
         }
         (Caller::Operator | Caller::Server, _) => AuthorisationStatus::Valide,
         (Caller::Professional(_) | Caller::System(_), Some(actor)) => status_of(&actor, facts, now),
@@ -64,10 +68,9 @@ pub(super) fn standing(caller: &Caller, facts: &Facts, now: Millis) -> Standing 
         (Caller::Professional(_) | Caller::System(_), AuthorisationStatus::Interdit) => Standing::Blocked,
         (Caller::Professional(_) | Caller::System(_), status) => Standing::Reader(status),
         (Caller::Patient(_), AuthorisationStatus::Valide) => Standing::Holder,
-        (
-            Caller::Patient(_),
-            AuthorisationStatus::NonExiste | AuthorisationStatus::Expire | AuthorisationStatus::Interdit,
-        ) => Standing::OtherPatient,
+        (Caller::Patient(_), AuthorisationStatus::NonExiste | AuthorisationStatus::Expire | AuthorisationStatus::Interdit) => {
+            Standing::OtherPatient
+        }
         (Caller::Operator | Caller::Server, _) => Standing::Internal,
     }
 }

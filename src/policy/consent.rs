@@ -120,7 +120,11 @@ pub fn check_replacement(stored: &Resource, next: &Resource) -> Result<(), Vec<I
     let mut issues = Vec::new();
     let mut same = |unchanged: bool, path: &str| {
         if !unchanged {
-            issues.push(Issue::at(IssueKind::BusinessRule, path, "A Consent keeps its kind, patient and actor: withdraw it and write another"));
+            issues.push(Issue::at(
+                IssueKind::BusinessRule,
+                path,
+                "A Consent keeps its kind, patient and actor: withdraw it and write another",
+            ));
         }
     };
     same(before.kind == after.kind, "Consent.policy[0].uri");
@@ -172,7 +176,8 @@ impl Check {
 
     fn kind(&mut self, consent: &Resource) -> Option<ConsentKind> {
         let mut policies = list(consent.get("policy"));
-        let kind = policies.next().and_then(|policy| policy.get("uri")).and_then(Value::as_str).and_then(ConsentKind::from_policy_uri);
+        let kind =
+            policies.next().and_then(|policy| policy.get("uri")).and_then(Value::as_str).and_then(ConsentKind::from_policy_uri);
         if kind.is_none() || policies.next().is_some() {
             self.wrong("Consent.policy", "Exactly one policy, with the uri of one kind of Consent of this server, is required");
             return None;

@@ -313,9 +313,7 @@ impl Request<'_> {
 
     fn write_directory(&self) -> Result<Permit, Denial> {
         match self.caller {
-            Caller::System(system) if system.directory_writer => {
-                Ok(self.permit(ReadScope::Directory, Rule::WriteTable, true))
-            }
+            Caller::System(system) if system.directory_writer => Ok(self.permit(ReadScope::Directory, Rule::WriteTable, true)),
             Caller::Operator | Caller::Server => Ok(self.permit(ReadScope::Directory, Rule::Internal, true)),
             Caller::Professional(_) | Caller::Patient(_) | Caller::System(_) => {
                 Err(forbidden(Rule::CallerKind, "The directory is written by systems with that right"))

@@ -2,6 +2,7 @@
 //!
 //! [`record_concerned`] names the record whose facts are read, [`decide`] answers with a [`Permit`] or a [`Denial`].
 //! Where a permit is for `Own` (what the caller deposited) and nothing is found, the answer is [`Permit::otherwise`].
+#![deny(clippy::wildcard_enum_match_arm)]
 mod access;
 pub mod consent;
 mod consents;

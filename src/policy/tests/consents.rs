@@ -164,7 +164,11 @@ fn a_consent_that_is_not_of_our_profiles_gives_no_right() {
 fn each_fault_of_a_consent_is_told_with_its_place() {
     let actor = |system: &str, value: &str| json!({"identifier": {"system": system, "value": value}});
     for (pointer, value, path) in [
-        ("/scope", json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "adr"}]}), "Consent.scope"),
+        (
+            "/scope",
+            json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "adr"}]}),
+            "Consent.scope",
+        ),
         ("/category", json!([{"coding": [{"system": "http://loinc.org", "code": "64293-4"}]}]), "Consent.category"),
         ("/patient", Value::Null, "Consent.patient"),
         ("/dateTime", Value::Null, "Consent.dateTime"),

@@ -103,11 +103,37 @@ transaction | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:Writ
 ";
 
 const INTERACTIONS: [&str; 31] = [
-    "existence", "read", "vread", "document", "translation", "search", "search-by-ins", "search-unknown", "read-trace",
-    "search-trace", "cohort", "cohort-trace", "read-directory", "search-directory", "search-record-type-in-directory",
-    "read-nowhere", "update-nowhere", "deposit", "open", "open-lone", "create-consent", "update-consent", "create",
-    "create-without-record", "create-in-directory", "create-trace", "create-provenance", "create-binary",
-    "create-patient", "create-unknown-purpose", "transaction",
+    "existence",
+    "read",
+    "vread",
+    "document",
+    "translation",
+    "search",
+    "search-by-ins",
+    "search-unknown",
+    "read-trace",
+    "search-trace",
+    "cohort",
+    "cohort-trace",
+    "read-directory",
+    "search-directory",
+    "search-record-type-in-directory",
+    "read-nowhere",
+    "update-nowhere",
+    "deposit",
+    "open",
+    "open-lone",
+    "create-consent",
+    "update-consent",
+    "create",
+    "create-without-record",
+    "create-in-directory",
+    "create-trace",
+    "create-provenance",
+    "create-binary",
+    "create-patient",
+    "create-unknown-purpose",
+    "transaction",
 ];
 
 fn search(resource: &str, place: SearchPlace) -> Interaction {
@@ -141,16 +167,12 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "search-directory" => search("Organization", SearchPlace::Directory),
         "search-record-type-in-directory" => search("Observation", SearchPlace::Directory),
         "read-nowhere" => Interaction::Read(nowhere("Observation")),
-        "update-nowhere" => {
-            Interaction::UpdateConsent { target: nowhere("Consent"), if_match: None, body: autorisation(who) }
-        }
+        "update-nowhere" => Interaction::UpdateConsent { target: nowhere("Consent"), if_match: None, body: autorisation(who) },
         "deposit" => Interaction::Deposit { record: here(), body: Default::default() },
         "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()] },
         "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new() },
         "create-consent" => Interaction::CreateConsent { record: here(), body: autorisation(who) },
-        "update-consent" => {
-            Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) }
-        }
+        "update-consent" => Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) },
         "create" => create("Observation", Some(here())),
         "create-without-record" => create("Observation", None),
         "create-in-directory" => create("Organization", None),

@@ -13,7 +13,7 @@ fn read(who: &str, facts: &Facts) -> Result<Permit, Rule> {
 fn masks(who: &str) -> Masks {
     match read(who, &facts(RecordState::Open)).unwrap().scope() {
         ReadScope::Record(_, masks) => *masks,
-        other => panic!("{other:?}"),
+        other @ (ReadScope::Own(_) | ReadScope::Cohort | ReadScope::Directory | ReadScope::Existence(_)) => panic!("{other:?}"),
     }
 }
 
