@@ -16,7 +16,7 @@ pub mod write_table;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Grant, grants, status};
+pub use access::{Grant, grants, record_status, status};
 pub use consent::derive;
 pub use decide::{decide, record_concerned};
 pub use facts::{Actor, Authorisation, AuthorisationStatus, Facts, RecordState};

@@ -1,9 +1,9 @@
 //! What a permit lets its holder see, and that the cohort is the sum of the records.
-use super::actors::{CALLERS, NOW, PID, caller, facts, ins, resource_type};
+use super::actors::{CALLERS, NOW, PID, autorisation, caller, facts, ins, resource_type};
 use crate::fhir::Interaction;
 use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target};
 use crate::ids::{Pid, Rid};
-use crate::policy::{Facts, Masks, Permit, ReadScope, RecordState, Rule, decide, grants};
+use crate::policy::{Facts, Masks, Permit, ReadScope, RecordState, Rule, decide, grants, record_status};
 
 fn read(who: &str, facts: &Facts) -> Result<Permit, Rule> {
     let target = Target { resource_type: resource_type("Observation"), place: Some((PID, Rid(3))) };
@@ -80,4 +80,29 @@ fn the_cohort_is_exactly_the_records_that_are_read_one_by_one() {
             assert_eq!(by_cohort, by_record, "{who} {state:?}");
         }
     }
+}
+
+#[test]
+fn td02_tells_each_caller_his_own_status_and_nothing_to_the_patient() {
+    let told = |who: &str| {
+        let status = record_status(&caller(who), &facts(RecordState::Open), None, NOW);
+        (status.medecin_traitant, status.statut_autorisation)
+    };
+    assert_eq!(told("gp"), (Some(false), Some("VALIDE")));
+    assert_eq!(told("mt"), (Some(true), Some("VALIDE")));
+    assert_eq!(told("ngp"), (Some(false), Some("NON_EXISTE")));
+    assert_eq!(told("exp"), (Some(false), Some("EXPIRE")));
+    assert_eq!(told("blk"), (Some(false), Some("INTERDIT")));
+    assert_eq!(told("bsys"), (None, Some("INTERDIT")));
+    assert_eq!(told("pat"), (None, None));
+    assert!(!record_status(&caller("gp"), &facts(RecordState::Closed), None, NOW).open);
+}
+
+#[test]
+fn a_professional_changes_only_the_consents_that_he_wrote() {
+    let target = Target { resource_type: resource_type("Consent"), place: Some((PID, Rid(3))) };
+    let interaction = Interaction::UpdateConsent { target, if_match: None, body: autorisation("gp") };
+    let permit = decide(&caller("gp"), &interaction, Some(&facts(RecordState::Open)), NOW).unwrap();
+    assert_eq!(permit.scope(), &ReadScope::Own(PID));
+    assert_eq!(permit.otherwise().unwrap().problem.status(), 403);
 }
