@@ -1,7 +1,7 @@
 //! How a caller stands to a record: authorised, blocked, its holder, or nothing of these (BR-18 to BR-24).
-use super::decide::{forbidden, masks_of};
 use super::facts::{Actor, AuthorisationStatus, Facts, RecordState};
 use super::permit::{Denial, Masks, Rule, label};
+use super::rules::{forbidden, masks_of};
 use crate::auth::{Caller, Professional, PurposeOfUse};
 use crate::clock::Millis;
 use crate::fhir::td02::{Closure, RecordStatus};
