@@ -1,5 +1,5 @@
 //! Command line of DMP-FHIR. Every way in goes through the library; nothing here knows a rule.
-mod commands;
+mod cli;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match commands::Command::parse().run() {
+    match cli::Command::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            commands::complain(error.as_ref());
+            cli::complain(error.as_ref());
             ExitCode::FAILURE
         }
     }

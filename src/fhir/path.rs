@@ -8,11 +8,55 @@ use std::fmt;
 
 /// Suffixes that a choice element (`value[x]`) takes in R4.
 const TYPES: [&str; 50] = [
-    "Address", "Age", "Annotation", "Attachment", "Base64Binary", "Boolean", "Canonical", "Code", "CodeableConcept", "Coding",
-    "ContactDetail", "ContactPoint", "Contributor", "Count", "DataRequirement", "Date", "DateTime", "Decimal", "Distance",
-    "Dosage", "Duration", "Expression", "HumanName", "Id", "Identifier", "Instant", "Integer", "Markdown", "Meta", "Money",
-    "Oid", "ParameterDefinition", "Period", "PositiveInt", "Quantity", "Range", "Ratio", "Reference", "RelatedArtifact",
-    "SampledData", "Signature", "String", "Time", "Timing", "TriggerDefinition", "UnsignedInt", "Uri", "Url", "UsageContext",
+    "Address",
+    "Age",
+    "Annotation",
+    "Attachment",
+    "Base64Binary",
+    "Boolean",
+    "Canonical",
+    "Code",
+    "CodeableConcept",
+    "Coding",
+    "ContactDetail",
+    "ContactPoint",
+    "Contributor",
+    "Count",
+    "DataRequirement",
+    "Date",
+    "DateTime",
+    "Decimal",
+    "Distance",
+    "Dosage",
+    "Duration",
+    "Expression",
+    "HumanName",
+    "Id",
+    "Identifier",
+    "Instant",
+    "Integer",
+    "Markdown",
+    "Meta",
+    "Money",
+    "Oid",
+    "ParameterDefinition",
+    "Period",
+    "PositiveInt",
+    "Quantity",
+    "Range",
+    "Ratio",
+    "Reference",
+    "RelatedArtifact",
+    "SampledData",
+    "Signature",
+    "String",
+    "Time",
+    "Timing",
+    "TriggerDefinition",
+    "UnsignedInt",
+    "Uri",
+    "Url",
+    "UsageContext",
     "Uuid",
 ];
 
@@ -140,10 +184,16 @@ impl Path {
         all
     }
 
+    /// The path that leads nowhere.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
     /// Whether the only thing it leads to is the resource itself.
     #[must_use]
     pub fn is_root(&self) -> bool {
-        self.0.iter().all(|alternative| alternative.root.is_some() && alternative.steps.is_empty())
+        !self.0.is_empty() && self.0.iter().all(|alternative| alternative.root.is_some() && alternative.steps.is_empty())
     }
 }
 
@@ -183,9 +233,9 @@ fn child<'a>(element: Element<'a>, name: &str, out: &mut Vec<Found<'a>>) {
     let Some(object) = element.object() else { return };
     let mut push = |value: &'a Value, type_name: Option<&'a str>| match value {
         // A null stands for a primitive of a list that has extensions only.
-        Value::Array(items) => out.extend(
-            items.iter().filter(|item| !item.is_null()).map(|item| Found { element: Element::of(item), type_name }),
-        ),
+        Value::Array(items) => {
+            out.extend(items.iter().filter(|item| !item.is_null()).map(|item| Found { element: Element::of(item), type_name }))
+        }
         Value::Null => {}
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             out.push(Found { element: Element::of(value), type_name });
@@ -206,7 +256,8 @@ fn child<'a>(element: Element<'a>, name: &str, out: &mut Vec<Found<'a>>) {
 fn has_type(found: &Found<'_>, name: &str) -> bool {
     if let Some(stated) = found.type_name {
         // R4 writes both `dateTime` and `DateTime`.
-        let same_first = stated.chars().next().map(|c| c.to_ascii_lowercase()) == name.chars().next().map(|c| c.to_ascii_lowercase());
+        let same_first =
+            stated.chars().next().map(|c| c.to_ascii_lowercase()) == name.chars().next().map(|c| c.to_ascii_lowercase());
         return same_first && stated.get(1..) == name.get(1..);
     }
     found.element.child("resourceType").is_none_or(|stated| stated == name)
@@ -403,7 +454,7 @@ mod tests {
         assert_eq!(found("Observation.value", observation.clone()), [json!({"value": 1})]);
         assert_eq!(found("(Observation.value as Quantity)", observation.clone()), [json!({"value": 1})]);
         assert_eq!(found("Observation.value.as(Quantity)", observation.clone()), [json!({"value": 1})]);
-        assert_eq!(found("(Observation.value as Period)", observation), [] as [Value; 0]);
+        assert_eq!(found("(Observation.value as Period)", observation), Vec::<Value>::new());
     }
 
     #[test]
@@ -441,7 +492,7 @@ mod tests {
         assert_eq!(found("Patient.telecom[0].value", patient.clone()), [json!("1")]);
         assert_eq!(found("Patient.extension.where(url = 'http://a').value", patient.clone()), [json!(true)]);
         assert_eq!(found("(extension('http://a').value as boolean)", patient.clone()), [json!(true)]);
-        assert_eq!(found("Group.telecom", patient), [] as [Value; 0]);
+        assert_eq!(found("Group.telecom", patient), Vec::<Value>::new());
     }
 
     #[test]

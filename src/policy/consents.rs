@@ -1,25 +1,20 @@
 //! Who writes which Consent: the patient, a professional naming only himself, a system naming its structure (BR-20).
-use super::access;
 use super::consent::{self, AccessConsent, Performer};
-use super::decide::{Request, forbidden};
-use super::facts::{Actor, AuthorisationStatus, Facts};
+use super::decide::forbidden;
+use super::facts::Actor;
 use super::permit::{Denial, Rule};
 use crate::auth::Caller;
 use crate::fhir::consent::ConsentKind;
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
 
-/// Whether the caller may write this Consent in this record.
-pub(super) fn may_write(request: &Request<'_>, facts: &Facts, body: &Resource) -> Result<(), Denial> {
-    match access::status(request.caller, facts, request.now) {
-        AuthorisationStatus::Interdit => return Err(access::blocked()),
-        AuthorisationStatus::NonExiste | AuthorisationStatus::Valide | AuthorisationStatus::Expire => {}
-    }
+/// Whether a caller who is not blocked may write this Consent in a record that he may write in.
+pub(super) fn may_write(caller: &Caller, body: &Resource) -> Result<(), Denial> {
     let consent = consent::read(body).map_err(|issues| invalid(&issues))?;
     if consent.kind == ConsentKind::Ouverture {
         let text = "An ouverture is written with the Patient whose record it opens, and ends with its closure (BR-02, BR-03)";
         return Err(Denial { rule: Rule::Consent, problem: Problem::at(IssueKind::BusinessRule, "Consent.policy[0].uri", text) });
     }
-    match request.caller {
+    match caller {
         Caller::Patient(_) => declared_by(&consent, None),
         Caller::Professional(professional) => {
             let me = Actor::Professional(professional.rpps.clone());

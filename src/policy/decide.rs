@@ -62,8 +62,9 @@ pub fn decide(caller: &Caller, interaction: &Interaction, facts: Option<&Facts>,
         }
         Interaction::Open { patient, consents, .. } => opening::decide(&request, patient, consents),
         Interaction::CreateConsent { record, body } => {
+            request.not_blocked(record)?;
             let facts = request.writable(record, "Consent.patient")?;
-            consents::may_write(&request, facts, body)?;
+            consents::may_write(request.caller, body)?;
             Ok(request.write_in(facts, Rule::Consent))
         }
         Interaction::UpdateConsent { target, body, .. } => request.update_consent(target, body),
@@ -242,6 +243,14 @@ impl Request<'_> {
         }
     }
 
+    /// Blocked wins over everything but deposit and TD0.2.
+    fn not_blocked(&self, record: &RecordName) -> Result<(), Denial> {
+        match self.facts_of(record).map(|facts| access::standing(self.caller, facts, self.now)) {
+            Some(Standing::Blocked) => Err(access::blocked()),
+            Some(Standing::Holder | Standing::OtherPatient | Standing::Reader(_) | Standing::Internal) | None => Ok(()),
+        }
+    }
+
     /// A permit to write in a record; it sees there what its caller may read, no more.
     pub(super) fn write_in(&self, facts: &Facts, rule: Rule) -> Permit {
         let whole = ReadScope::Record(facts.pid, access::masks(self.caller, facts));
@@ -265,8 +274,9 @@ impl Request<'_> {
         if self.facts_of(&record).is_none() {
             return Err(self.no_record(&record));
         }
+        self.not_blocked(&record)?;
         let facts = self.writable(&record, "Consent.patient")?;
-        consents::may_write(self, facts, body)?;
+        consents::may_write(self.caller, body)?;
         let scope = match self.caller {
             Caller::Patient(_) | Caller::Operator | Caller::Server => {
                 ReadScope::Record(facts.pid, access::masks(self.caller, facts))

@@ -1,5 +1,5 @@
 //! Opening of a record: one fr-core-patient-ins and its ouverture (BR-02), or again after closure (BR-04).
-use super::access;
+use super::access::{self, Standing};
 use super::consent::{self, AccessConsent, Performer};
 use super::consents::invalid;
 use super::decide::{Request, denial, forbidden};
@@ -44,6 +44,7 @@ pub(super) fn decide(request: &Request<'_>, patient: &Resource, consents: &[Reso
         Some(facts) if facts.ins.is_none() || facts.ins != ins => {
             return Err(denial(Rule::NoRecord, IssueKind::Internal, "The facts are those of another record"));
         }
+        Some(facts) if access::standing(request.caller, facts, request.now) == Standing::Blocked => return Err(access::blocked()),
         Some(facts) => match facts.state {
             RecordState::Open => return Err(denial(Rule::Opening, IssueKind::Duplicate, "This person has a record already")),
             // Reopening needs the new consent itself (BR-04); a lone Patient would bring none.

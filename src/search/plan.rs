@@ -110,3 +110,19 @@ pub struct Plan {
     /// Sort keys; empty = clinical date, newest first, then rid.
     pub sort: Vec<Sort>,
 }
+
+impl RangeTest {
+    /// Whether a stored interval [lo, hi) passes, as the SQL writer asks it.
+    #[must_use]
+    pub fn holds(self, lo: f64, hi: f64) -> bool {
+        match self {
+            Self::Within(a, b) => lo >= a && hi <= b,
+            Self::NotWithin(a, b) => !(lo >= a && hi <= b),
+            Self::HiAbove(a) => hi > a,
+            Self::LoBelow(a) => lo < a,
+            Self::LoAtLeast(a) => lo >= a,
+            Self::HiAtMost(a) => hi <= a,
+            Self::Overlaps(a, b) => lo < b && hi > a,
+        }
+    }
+}

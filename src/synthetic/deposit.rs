@@ -20,11 +20,8 @@ pub fn deposit(cda: &[u8], person: &Person) -> Resource {
     let header = header(&text);
     let author = header.author.unwrap_or(&super::directory::GENERAL_PRACTITIONER);
     let sha1 = hash(MessageDigest::sha1(), cda).map(|digest| base64_of(&digest)).unwrap_or_default();
-    let (format, format_name) = if header.structured {
-        ("urn:ihe:lab:xd-lab:2008", "CR d'examens biologiques")
-    } else {
-        ("urn:ihe:iti:xds-sd:pdf:2008", "Document à corps non structuré en PDF")
-    };
+    // Without display: the French one is an error for the HL7 and IHE systems (C4 R7).
+    let format = if header.structured { "urn:ihe:lab:xd-lab:2008" } else { "urn:ihe:iti:xds-sd:pdf:2008" };
     let value = json!({
         "resourceType": "DocumentReference",
         "meta": {"profile": ["https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-simplified-publish"]},
@@ -49,7 +46,7 @@ pub fn deposit(cda: &[u8], person: &Person) -> Resource {
                 "title": header.title,
                 "creation": header.time
             },
-            "format": {"system": FORMATS, "code": format, "display": format_name}
+            "format": {"system": FORMATS, "code": format}
         }]
     });
     value.as_object().cloned().unwrap_or_default()

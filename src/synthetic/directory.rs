@@ -116,7 +116,7 @@ impl Structure {
     }
 }
 
-fn identifier_type(code: &str) -> Value {
+pub(super) fn identifier_type(code: &str) -> Value {
     json!({"coding": [{"system": "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203", "code": code}]})
 }
 

@@ -179,7 +179,7 @@ impl Person {
     /// A logical reference to the record by INS: what a deposit and a Consent may name (DESIGN decision 14).
     #[must_use]
     pub fn logical_reference(&self) -> Value {
-        json!({"type": "Patient", "identifier": self.identifier()})
+        json!({"type": "Patient", "identifier": {"system": format!("urn:oid:{TEST_OID}"), "value": self.matricule}})
     }
 
     fn identifier(&self) -> Value {

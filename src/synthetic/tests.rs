@@ -163,8 +163,7 @@ fn every_record_opens_first_authorises_the_practitioner_and_blocks_the_cardiolog
 
 #[test]
 fn only_an_authorisation_has_a_period() {
-    let person = Person::new(1, 1);
-    let consent = |plan: ConsentPlan| -> Resource { plan.consent(&person, "2026-11-24T10:00:00+01:00", ("2026-11-24", "2027-11-23")) };
+    let consent = |plan: ConsentPlan| -> Resource { plan.consent("Patient/1", "2026-11-24T10:00:00+01:00", ("2026-11-24", "2027-11-23")) };
     let practitioner = ConsentActor::Professional(&directory::GENERAL_PRACTITIONER);
     let authorisation = Value::Object(consent(ConsentPlan::Authorisation(practitioner)));
     assert_eq!(authorisation["provision"]["period"]["end"], "2027-11-23");
@@ -178,21 +177,4 @@ fn a_transaction_has_as_many_observations_as_asked() {
     let bundle = Value::Object(observations_transaction(&Person::new(1, 1), 1000));
     assert_eq!(bundle["entry"].as_array().unwrap().len(), 1000);
     assert_eq!(bundle["entry"][999]["request"]["method"], "POST");
-}
-
-#[test]
-fn tmp_dump() {
-    use std::io::Write;
-    let mut out = std::fs::File::create("/tmp/edges.ndjson").unwrap();
-    std::fs::create_dir_all("/tmp/edges-cda").unwrap();
-    for (n, record) in records(42, 8).enumerate() {
-        writeln!(out, "{}", Value::Object(record.person.patient())).unwrap();
-        for plan in &record.consents { writeln!(out, "{}", Value::Object(plan.consent(&record.person, "2026-11-24T10:00:00+01:00", ("2026-11-24", "2027-11-23")))).unwrap(); }
-        for (i, doc) in record.documents.iter().enumerate() {
-            if i == 0 || i + 1 == record.documents.len() { writeln!(out, "{}", Value::Object(deposit(doc, &record.person))).unwrap(); }
-            std::fs::write(format!("/tmp/edges-cda/{n}-{i}.xml"), doc).unwrap();
-        }
-    }
-    for r in directory::directory() { writeln!(out, "{}", Value::Object(r)).unwrap(); }
-    writeln!(out, "{}", Value::Object(observations_transaction(&Person::new(1, 1), 20))).unwrap();
 }

@@ -47,8 +47,12 @@ fn is_language(text: &str) -> bool {
     text.split('-').all(subtag) && text.bytes().take_while(|byte| *byte != b'-').all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// BCP 13, by its shape: `type/subtype`, with parameters.
+/// BCP 13, by its shape: `type/subtype`, with parameters; or one of the short forms that R4's own resources use.
+/// <https://hl7.org/fhir/R4/http.html#parameters>
 fn is_media_type(text: &str) -> bool {
+    if matches!(text, "json" | "xml" | "ttl" | "none") {
+        return true;
+    }
     let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte));
     let essence = text.split(';').next().unwrap_or("").trim();
     essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))

@@ -8,7 +8,7 @@ mod invariants;
 pub mod primitive;
 mod references;
 #[cfg(test)]
-mod tests;
+pub(in crate::fhir) mod tests;
 
 use super::elements::{self, ElementDefinition, Kind, TypeDefinition, TypeUse};
 use super::{Issue, IssueKind, Resource};

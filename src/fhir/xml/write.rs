@@ -12,8 +12,10 @@ use serde_json::{Map, Value};
 pub fn write(json: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut resource = json::parse_unchecked(json)?;
     type_first(&mut resource);
+    // From text, not from the value: serde_json gives a short decimal of a value as a float, which loses its spelling.
+    let text = Value::Object(resource).to_string();
     // An error of fhirbolt may repeat values.
-    let element: Element = fhirbolt::json::from_json_value(Value::Object(resource), None).map_err(|_error| defect())?;
+    let element: Element = fhirbolt::json::from_str(&text, None).map_err(|_error| defect())?;
     let mut out = String::with_capacity(json.len() * 2);
     out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     write_resource(&mut out, &element, true)?;
@@ -55,10 +57,14 @@ fn write_children(out: &mut String, definition: &'static TypeDefinition, element
     let mut children = Vec::with_capacity(element.len());
     for (name, value) in element.iter() {
         let is_plain = matches!(value, Node::Primitive(_));
-        if name == "resourceType" || (is_plain && matches!(name.as_str(), "id" | "url" | "value")) {
+        if is_plain && matches!(name.as_str(), "id" | "url" | "value") {
             continue;
         }
-        children.push((definition.position(name).ok_or_else(defect)?, name, value));
+        match definition.position(name) {
+            Some(position) => children.push((position, name, value)),
+            None if name == "resourceType" && definition.kind == Kind::Resource => {}
+            None => return Err(defect()),
+        }
     }
     if children.is_empty() {
         out.push_str("/>");
@@ -75,7 +81,12 @@ fn write_children(out: &mut String, definition: &'static TypeDefinition, element
                 }
             }
             Node::Element(item) => write_value(out, used.definition(), name, item)?,
-            Node::Primitive(_) => return Err(defect()),
+            // ExampleScenario.instance.resourceType, which fhirbolt takes for the type of a resource.
+            Node::Primitive(value) => {
+                out.extend(["<", name]);
+                write_attribute(out, "value", value)?;
+                out.push_str("/>");
+            }
         }
     }
     out.extend(["</", tag, ">"]);

@@ -1,0 +1,16 @@
+DROP TABLE audit;
+DROP TABLE original;
+DROP TABLE content;
+DROP TABLE document;
+DROP TABLE "text";
+DROP TABLE "range";
+DROP TABLE token;
+DROP TABLE author;
+DROP TABLE history;
+DROP TABLE resource;
+DROP TABLE alias;
+DROP TABLE identity;
+DROP TABLE "access";
+DROP TABLE fact;
+DROP TABLE record;
+DROP TABLE meta;

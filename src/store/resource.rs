@@ -1,0 +1,301 @@
+//! Resources: reading by place, and writing new versions with their index rows.
+use super::error::StoreError;
+use super::rows::{self, norm};
+use super::sql::Sql;
+use super::unit::{Access, Unit, internal};
+use super::{body, select};
+use crate::clock::Millis;
+use crate::fhir::outcome::IssueKind;
+use crate::fhir::{Problem, ResourceType};
+use crate::ids::{Pid, Rid};
+use crate::search::{IndexRows, Key};
+use diesel::sql_types::{BigInt, Binary, Double, Integer, SmallInt, Text};
+use std::collections::{HashMap, HashSet};
+
+/// A version of a resource as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its record.
+    pub pid: Pid,
+    /// Its number in the record.
+    pub rid: Rid,
+    /// Its type.
+    pub resource_type: ResourceType,
+    /// `meta.versionId`, from 1.
+    pub version: i64,
+    /// `meta.lastUpdated`.
+    pub updated: Millis,
+    /// Minified FHIR JSON.
+    pub body: Vec<u8>,
+    /// Bits of [`crate::policy::permit::label`].
+    pub labels: i32,
+}
+
+/// A version to be written.
+#[derive(Debug, Clone)]
+pub struct NewResource {
+    /// Its number: from [`Unit::next_rid`] for a new resource, that of the present version for a new version.
+    pub rid: Rid,
+    /// Its type: never changes.
+    pub resource_type: ResourceType,
+    /// Minified FHIR JSON with id and meta (`lastUpdated` from [`Unit::updated`]).
+    pub body: Vec<u8>,
+    /// Its index rows.
+    pub rows: IndexRows,
+    /// Bits of [`crate::policy::permit::label`].
+    pub labels: i32,
+    /// Class of the document that it comes from, for the habilitation matrix.
+    pub class: Option<String>,
+    /// Hash of (document, entry path) for what a document brought.
+    pub origin: Option<i64>,
+    /// `who` texts of depositor and authors.
+    pub authors: Vec<String>,
+}
+
+/// Columns of [`Row`].
+pub(super) const COLUMNS: &str = "r.pid, r.rid, r.type, r.version, r.updated, r.labels, r.body";
+/// SQL types of [`Row`].
+pub(super) type Columns = (BigInt, BigInt, SmallInt, BigInt, BigInt, Integer, Binary);
+/// A version as it is loaded.
+pub(super) type Row = (i64, i64, i16, i64, i64, i32, Vec<u8>);
+
+pub(super) fn stored((pid, rid, resource_type, version, updated, labels, packed): Row) -> Result<Stored, StoreError> {
+    Ok(Stored {
+        pid: Pid(pid),
+        rid: Rid(rid),
+        resource_type: ResourceType::from_number(resource_type).ok_or(StoreError::Damaged("a type number"))?,
+        version,
+        updated: Millis(updated),
+        body: body::unpack(&packed)?,
+        labels,
+    })
+}
+
+/// The present version of a resource of the access's record; `None` where it is not here or not for this caller.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_read(unit: &Unit, access: &Access, resource_type: ResourceType, rid: Rid) -> Result<Option<Stored>, Problem> {
+    if access.pid().is_none() {
+        return Ok(None);
+    }
+    let mut sql = select::select(unit, access, COLUMNS);
+    sql.push(" AND r.rid = ").integer(rid.0).push(" AND r.type = ").integer(i64::from(resource_type.number()));
+    let row = unit.run(|connection| sql.first::<Columns, Row>(connection))?;
+    Ok(row.map(stored).transpose()?)
+}
+
+/// A version of a resource, present or superseded, where the caller may see the present one.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_version_read(
+    unit: &Unit,
+    access: &Access,
+    resource_type: ResourceType,
+    rid: Rid,
+    version: i64,
+) -> Result<Option<Stored>, Problem> {
+    let Some(present) = resource_read(unit, access, resource_type, rid)? else { return Ok(None) };
+    if present.version == version {
+        return Ok(Some(present));
+    }
+    let mut sql =
+        unit.sql("SELECT h.pid, h.rid, h.type, h.version, h.updated, h.labels, h.body FROM history AS h WHERE h.pid = ");
+    sql.integer(present.pid.0).push(" AND h.rid = ").integer(rid.0).push(" AND h.version = ").integer(version);
+    let row = unit.run(|connection| sql.first::<Columns, Row>(connection))?;
+    Ok(row.map(stored).transpose()?)
+}
+
+/// Which resources of the access's record these origins made: translating again updates them.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_by_origin(unit: &Unit, access: &Access, origins: &[i64]) -> Result<Vec<(i64, Rid)>, Problem> {
+    let mut sql = select::select(unit, access, "r.origin, r.rid");
+    sql.push(" AND r.origin <> 0 AND r.origin").in_list(origins.iter().copied());
+    let rows = unit.run(|connection| sql.load::<(BigInt, BigInt), (i64, i64)>(connection))?;
+    Ok(rows.into_iter().map(|(origin, rid)| (origin, Rid(rid))).collect())
+}
+
+/// What is in the place of a new version.
+struct Present {
+    resource_type: i16,
+    ts: i64,
+    version: i64,
+    updated: i64,
+    labels: i32,
+    body: Vec<u8>,
+}
+
+/// Writes resources of the access's record: new ones, or new versions whose predecessors go to the history.
+///
+/// Answers their versions. All have the `updated` that [`Unit::updated`] gives.
+///
+/// # Errors
+/// `Conflict` where a number is taken by another type; `Internal` for one number twice in a call.
+pub fn resource_put(unit: &Unit, access: &Access, new: &[NewResource]) -> Result<Vec<i64>, Problem> {
+    let pid = access.writable(unit)?;
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let updated = unit.stamp(pid)?;
+    let rids: HashSet<i64> = new.iter().map(|resource| resource.rid.0).collect();
+    if rids.len() != new.len() {
+        return Err(internal("One resource twice in one write"));
+    }
+    let present = present(unit, pid, &rids)?;
+    for resource in new {
+        if present.get(&resource.rid.0).is_some_and(|old| old.resource_type != resource.resource_type.number()) {
+            return Err(Problem::new(IssueKind::Conflict, "This id is of a resource of another type"));
+        }
+    }
+    if !present.is_empty() {
+        supersede(unit, pid, &present)?;
+    }
+    let versions: Vec<i64> =
+        new.iter().map(|resource| present.get(&resource.rid.0).map_or(1, |old| old.version.saturating_add(1))).collect();
+    insert_resources(unit, pid, updated, new, &versions)?;
+    insert_index(unit, pid, new)?;
+    Ok(versions)
+}
+
+fn present(unit: &Unit, pid: Pid, rids: &HashSet<i64>) -> Result<HashMap<i64, Present>, Problem> {
+    let mut sql = select::whole_record(unit, pid, "r.rid, r.type, r.ts, r.version, r.updated, r.labels, r.body");
+    sql.push(" AND r.rid").in_list(rids.iter().copied());
+    type Columns = (BigInt, SmallInt, BigInt, BigInt, BigInt, Integer, Binary);
+    let rows = unit.run(|connection| sql.load::<Columns, (i64, i16, i64, i64, i64, i32, Vec<u8>)>(connection))?;
+    let with_rid = |(rid, resource_type, ts, version, updated, labels, body)| {
+        (rid, Present { resource_type, ts, version, updated, labels, body })
+    };
+    Ok(rows.into_iter().map(with_rid).collect())
+}
+
+/// Moves the present versions, with the index rows that they have, to the history.
+fn supersede(unit: &Unit, pid: Pid, present: &HashMap<i64, Present>) -> Result<(), Problem> {
+    let mut index: HashMap<i64, IndexRows> =
+        present.iter().map(|(rid, old)| (*rid, IndexRows { ts: old.ts, ..IndexRows::default() })).collect();
+    let of_rids = |columns: &'static str, table: &'static str| {
+        let mut sql = unit.sql(columns);
+        sql.push(table).push(" WHERE pid = ").integer(pid.0).push(" AND rid").in_list(present.keys().copied());
+        sql
+    };
+    let sql = of_rids("SELECT rid, key FROM ", "token");
+    for (rid, key) in unit.run(|connection| sql.load::<(BigInt, BigInt), (i64, i64)>(connection))? {
+        index.entry(rid).or_default().tokens.push(Key(key));
+    }
+    let sql = of_rids("SELECT rid, key, lo, hi FROM ", "\"range\"");
+    for (rid, key, lo, hi) in
+        unit.run(|connection| sql.load::<(BigInt, BigInt, Double, Double), (i64, i64, f64, f64)>(connection))?
+    {
+        index.entry(rid).or_default().ranges.push((Key(key), lo, hi));
+    }
+    let sql = of_rids("SELECT rid, key, norm FROM ", "\"text\"");
+    for (rid, key, text) in unit.run(|connection| sql.load::<(BigInt, BigInt, Text), (i64, i64, String)>(connection))? {
+        index.entry(rid).or_default().texts.push((Key(key), text));
+    }
+    let old: Vec<(&i64, &Present)> = present.iter().collect();
+    rows::insert(&old, |chunk, tuples| {
+        let mut sql =
+            Sql::new(unit.dialect(), "INSERT INTO history (pid, rid, version, type, ts, updated, labels, body, rows) VALUES ");
+        tuples.write(&mut sql, chunk, |sql, (rid, old)| {
+            sql.integer(pid.0).push(", ").integer(**rid).push(", ").integer(old.version).push(", ");
+            sql.integer(i64::from(old.resource_type)).push(", ").integer(old.ts).push(", ").integer(old.updated).push(", ");
+            sql.integer(i64::from(old.labels)).push(", ").bytes(old.body.clone()).push(", ");
+            sql.bytes(index.get(rid).map(rows::to_bytes).unwrap_or_default());
+        });
+        unit.run(|connection| sql.execute(connection)).map(|_| ())
+    })?;
+    for table in ["token", "\"range\"", "\"text\"", "author", "resource"] {
+        let sql = of_rids("DELETE FROM ", table);
+        unit.run(|connection| sql.execute(connection))?;
+    }
+    Ok(())
+}
+
+fn insert_resources(unit: &Unit, pid: Pid, updated: i64, new: &[NewResource], versions: &[i64]) -> Result<(), Problem> {
+    let level = unit.shared().compression;
+    let mut packed = Vec::with_capacity(new.len());
+    for (resource, version) in new.iter().zip(versions) {
+        packed.push((resource, *version, body::pack(&resource.body, level)?));
+    }
+    rows::insert(&packed, |chunk, tuples| {
+        let mut sql = Sql::new(
+            unit.dialect(),
+            "INSERT INTO resource (pid, rid, type, ts, version, updated, labels, class, origin, body) VALUES ",
+        );
+        tuples.write(&mut sql, chunk, |sql, (resource, version, packed)| {
+            sql.integer(pid.0).push(", ").integer(resource.rid.0).push(", ").integer(i64::from(resource.resource_type.number()));
+            sql.push(", ").integer(resource.rows.ts).push(", ").integer(*version).push(", ").integer(updated).push(", ");
+            sql.integer(i64::from(resource.labels)).push(", ").text(resource.class.clone().unwrap_or_default()).push(", ");
+            sql.integer(resource.origin.unwrap_or(0)).push(", ").bytes(packed.clone());
+        });
+        unit.run(|connection| sql.execute(connection)).map(|_| ())
+    })
+}
+
+/// Index rows and authors of all resources, each table with as few statements as may be.
+fn insert_index(unit: &Unit, pid: Pid, new: &[NewResource]) -> Result<(), Problem> {
+    let dialect = unit.dialect();
+    let run = |sql: Sql| unit.run(|connection| sql.execute(connection)).map(|_| ());
+
+    let mut tokens: Vec<(i64, i64, i64)> =
+        new.iter().flat_map(|one| one.rows.tokens.iter().map(|key| (key.0, one.rows.ts, one.rid.0))).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    rows::insert(&tokens, |chunk, tuples| {
+        let mut sql = Sql::new(dialect, "INSERT INTO token (pid, key, ts, rid) VALUES ");
+        tuples.write(&mut sql, chunk, |sql, (key, ts, rid)| {
+            sql.integer(pid.0).push(", ").integer(*key).push(", ").integer(*ts).push(", ").integer(*rid);
+        });
+        run(sql)
+    })?;
+
+    let mut ranges: Vec<(i64, i64, i64, f64, f64)> = Vec::new();
+    for one in new {
+        let numbers = one.rows.ranges.iter().filter(|(_, lo, hi)| !lo.is_nan() && !hi.is_nan());
+        // Adding zero makes -0 the same as 0, as both databases compare them.
+        ranges.extend(numbers.map(|(key, lo, hi)| (key.0, one.rows.ts, one.rid.0, lo + 0.0, hi + 0.0)));
+    }
+    ranges.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)).then(a.3.total_cmp(&b.3)).then(a.4.total_cmp(&b.4)));
+    ranges.dedup();
+    rows::insert(&ranges, |chunk, tuples| {
+        let mut sql = Sql::new(dialect, "INSERT INTO \"range\" (pid, key, ts, rid, lo, hi) VALUES ");
+        tuples.write(&mut sql, chunk, |sql, (key, ts, rid, lo, hi)| {
+            sql.integer(pid.0).push(", ").integer(*key).push(", ").integer(*ts).push(", ").integer(*rid);
+            sql.push(", ").number(*lo).push(", ").number(*hi);
+        });
+        run(sql)
+    })?;
+
+    let mut texts: Vec<(i64, i64, i64, String)> =
+        new.iter().flat_map(|one| one.rows.texts.iter().map(|(key, text)| (key.0, one.rows.ts, one.rid.0, norm(text)))).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    rows::insert(&texts, |chunk, tuples| {
+        let mut sql = Sql::new(dialect, "INSERT INTO \"text\" (pid, key, ts, rid, norm) VALUES ");
+        tuples.write(&mut sql, chunk, |sql, (key, ts, rid, text)| {
+            sql.integer(pid.0)
+                .push(", ")
+                .integer(*key)
+                .push(", ")
+                .integer(*ts)
+                .push(", ")
+                .integer(*rid)
+                .push(", ")
+                .text(text.clone());
+        });
+        run(sql)
+    })?;
+
+    let mut authors: Vec<(i64, &String)> = new.iter().flat_map(|one| one.authors.iter().map(|who| (one.rid.0, who))).collect();
+    authors.sort_unstable();
+    authors.dedup();
+    rows::insert(&authors, |chunk, tuples| {
+        let mut sql = Sql::new(dialect, "INSERT INTO author (pid, rid, who) VALUES ");
+        tuples.write(&mut sql, chunk, |sql, (rid, who)| {
+            sql.integer(pid.0).push(", ").integer(*rid).push(", ").text((*who).clone());
+        });
+        run(sql)
+    })
+}

@@ -1,0 +1,533 @@
+//! Searches: in one record in the order of its index, over several records from bounded candidates.
+use super::error::StoreError;
+use super::page::{self, Page, PageRequest, Position, SortValue};
+use super::resource::{COLUMNS, Columns, Row, Stored, stored};
+use super::select::{self, Reader};
+use super::sql::Sql;
+use super::unit::{Access, Scope, Unit};
+use super::{body, cohort, facts, predicate, rows};
+use crate::clock::Millis;
+use crate::fhir::outcome::IssueKind;
+use crate::fhir::{Problem, ResourceType};
+use crate::ids::{Pid, Rid};
+use crate::search::{IndexRows, Key, Plan, Predicate, Sort};
+use diesel::sql_types::{BigInt, Binary, Double, Integer};
+use std::cmp::Ordering;
+
+/// Most resources that have changed since a snapshot and are looked at for a later page.
+pub(super) const CHANGED_MAX: i64 = 20_000;
+/// Rows that one statement reads where bodies decide.
+const BATCH: usize = 500;
+
+/// Places in a chunk of [`resource_places`] and [`resource_referring`].
+const PLACES: usize = 1000;
+
+/// A match with what orders it.
+#[derive(Debug, Clone)]
+pub(super) struct Hit {
+    pub(super) stored: Stored,
+    pub(super) keys: Vec<SortValue>,
+}
+
+impl Hit {
+    pub(super) fn place(&self) -> (i64, i64) {
+        (self.stored.pid.0, self.stored.rid.0)
+    }
+}
+
+/// What a search reads with: its parts never change while it runs.
+pub(super) struct Search<'a> {
+    pub(super) unit: &'a Unit,
+    pub(super) access: &'a Access,
+    pub(super) plan: &'a Plan,
+    pub(super) order: Order,
+    pub(super) reader: Reader<'a>,
+}
+
+/// The order of a search: sort keys, then place, in the direction of the first key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Order {
+    keys: Vec<(OrderKey, bool)>,
+    descending: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum OrderKey {
+    ClinicalDate,
+    Updated,
+    Range(Key),
+}
+
+impl Order {
+    fn of(sort: &[Sort]) -> Result<Self, Problem> {
+        let mut keys = Vec::new();
+        for one in sort {
+            keys.push(match one {
+                Sort::ClinicalDate { descending } => (OrderKey::ClinicalDate, *descending),
+                Sort::Updated { descending } => (OrderKey::Updated, *descending),
+                Sort::Range { key, descending } => (OrderKey::Range(*key), *descending),
+                Sort::Body { .. } => {
+                    return Err(Problem::new(IssueKind::ParameterUnknown, "Sorting by this parameter is done on all matches"));
+                }
+            });
+        }
+        if keys.is_empty() {
+            keys.push((OrderKey::ClinicalDate, true));
+        }
+        if keys.iter().filter(|(key, _)| matches!(key, OrderKey::Range(_))).count() > 2 {
+            return Err(Problem::new(IssueKind::ParameterUnknown, "More than two date, number or quantity sort keys"));
+        }
+        let descending = keys.first().is_some_and(|(_, descending)| *descending);
+        Ok(Self { keys, descending })
+    }
+
+    /// The two sort columns of type float8.
+    fn columns(&self, sql: &mut Sql, alias: &str) {
+        let mut ranges = self.keys.iter().filter_map(|(key, descending)| match key {
+            OrderKey::Range(key) => Some((*key, *descending)),
+            OrderKey::ClinicalDate | OrderKey::Updated => None,
+        });
+        for _ in 0..2 {
+            sql.push(", ");
+            match ranges.next() {
+                Some((key, descending)) => range_expression(sql, alias, key, descending),
+                None => {
+                    sql.push("CAST(0 AS DOUBLE PRECISION)");
+                }
+            }
+        }
+    }
+
+    /// Sort keys of a row from its loaded columns.
+    pub(super) fn values(&self, ts: i64, updated: i64, ranges: [f64; 2]) -> Vec<SortValue> {
+        let mut ranges = ranges.into_iter();
+        let value = |(key, _): &(OrderKey, bool)| match key {
+            OrderKey::ClinicalDate => SortValue::Integer(ts),
+            OrderKey::Updated => SortValue::Integer(updated),
+            OrderKey::Range(_) => SortValue::Number(ranges.next().unwrap_or(0.0)),
+        };
+        self.keys.iter().map(value).collect()
+    }
+
+    /// Sort keys of a superseded version from the index rows that it had.
+    fn values_of(&self, rows: &IndexRows, updated: i64) -> Vec<SortValue> {
+        let value = |(key, descending): &(OrderKey, bool)| match key {
+            OrderKey::ClinicalDate => SortValue::Integer(rows.ts),
+            OrderKey::Updated => SortValue::Integer(updated),
+            OrderKey::Range(key) => {
+                let of_key = rows.ranges.iter().filter(|(of, _, _)| of == key);
+                SortValue::Number(if *descending {
+                    of_key.map(|(_, _, hi)| *hi).fold(f64::NEG_INFINITY, f64::max)
+                } else {
+                    of_key.map(|(_, lo, _)| *lo).fold(f64::INFINITY, f64::min)
+                })
+            }
+        };
+        self.keys.iter().map(value).collect()
+    }
+
+    /// Order of two matches.
+    pub(super) fn compare(&self, a: (&[SortValue], (i64, i64)), b: (&[SortValue], (i64, i64))) -> Ordering {
+        for ((one, other), (_, descending)) in a.0.iter().zip(b.0).zip(&self.keys) {
+            let ordering = match (one, other) {
+                (SortValue::Integer(one), SortValue::Integer(other)) => one.cmp(other),
+                (SortValue::Number(one), SortValue::Number(other)) => one.total_cmp(other),
+                (SortValue::Integer(_), SortValue::Number(_)) => Ordering::Less,
+                (SortValue::Number(_), SortValue::Integer(_)) => Ordering::Greater,
+            };
+            if ordering.is_ne() {
+                return if *descending { ordering.reverse() } else { ordering };
+            }
+        }
+        if self.descending { b.1.cmp(&a.1) } else { a.1.cmp(&b.1) }
+    }
+
+    /// Whether the sort keys of a cursor are of this order.
+    fn accepts(&self, keys: &[SortValue]) -> bool {
+        keys.len() == self.keys.len()
+    }
+
+    /// ` AND <after position>`, in one record (so the place is the rid). `ts` and `rid` name the columns of the driver.
+    fn after(&self, sql: &mut Sql, keys: &[SortValue], rid: i64, columns: &OrderColumns) {
+        let bind = |sql: &mut Sql, value: SortValue| match value {
+            SortValue::Integer(value) => {
+                sql.integer(value);
+            }
+            SortValue::Number(value) => {
+                sql.number(value);
+            }
+        };
+        let sign = |descending: bool| if descending { " < " } else { " > " };
+        // (k1 after a) OR (k1 = a AND ((k2 after b) OR ...)): any mixture of directions. For one direction, a row value,
+        // which is a range of the index.
+        if self.keys.iter().all(|(_, descending)| *descending == self.descending) {
+            sql.push(" AND (");
+            for (key, descending) in &self.keys {
+                self.expression(sql, *key, *descending, columns);
+                sql.push(", ");
+            }
+            sql.push(columns.rid).push(")").push(sign(self.descending)).push("(");
+            for value in keys {
+                bind(sql, *value);
+                sql.push(", ");
+            }
+            sql.integer(rid).push(")");
+            return;
+        }
+        sql.push(" AND (");
+        for ((key, descending), value) in self.keys.iter().zip(keys) {
+            self.expression(sql, *key, *descending, columns);
+            sql.push(sign(*descending));
+            bind(sql, *value);
+            sql.push(" OR (");
+            self.expression(sql, *key, *descending, columns);
+            sql.push(" = ");
+            bind(sql, *value);
+            sql.push(" AND (");
+        }
+        sql.push(columns.rid).push(sign(self.descending)).integer(rid);
+        for _ in &self.keys {
+            sql.push("))");
+        }
+        sql.push(")");
+    }
+
+    fn order_by(&self, sql: &mut Sql, columns: &OrderColumns) {
+        let direction = |descending: bool| if descending { " DESC, " } else { " ASC, " };
+        sql.push(" ORDER BY ");
+        for (key, descending) in &self.keys {
+            self.expression(sql, *key, *descending, columns);
+            sql.push(direction(*descending));
+        }
+        sql.push(columns.rid).push(if self.descending { " DESC" } else { " ASC" });
+    }
+
+    fn expression(&self, sql: &mut Sql, key: OrderKey, descending: bool, columns: &OrderColumns) {
+        match key {
+            OrderKey::ClinicalDate => {
+                sql.push(columns.ts);
+            }
+            OrderKey::Updated => {
+                sql.push("r.updated");
+            }
+            OrderKey::Range(key) => range_expression(sql, "r", key, descending),
+        }
+    }
+}
+
+/// Which columns give the order: those of the driver, so that its index is the order.
+struct OrderColumns {
+    ts: &'static str,
+    rid: &'static str,
+}
+
+/// Smallest lo ascending, greatest hi descending; without a value last.
+fn range_expression(sql: &mut Sql, alias: &str, key: Key, descending: bool) {
+    let (column, none) = if descending { ("MAX(s.hi)", f64::NEG_INFINITY) } else { ("MIN(s.lo)", f64::INFINITY) };
+    sql.push(format!("COALESCE((SELECT {column} FROM \"range\" AS s WHERE s.pid = {alias}.pid AND s.key = ")).integer(key.0);
+    sql.push(format!(" AND s.ts = {alias}.ts AND s.rid = {alias}.rid), ")).number(none).push(")");
+}
+
+/// Resources of the access's scope that fulfil the plan, in its order.
+///
+/// `recheck` decides on bodies where the plan says that its predicates are a superset. Pages neither lose nor repeat a
+/// resource when others write meanwhile: a resource that changed since the first page counts as it was then.
+///
+/// # Errors
+/// `TooCostly` over several records without an exact predicate that bounds the candidates to 20,000; `ParameterInvalid`
+/// for a cursor of another search; `Timeout`.
+pub fn resource_search(
+    unit: &Unit, access: &Access, plan: &Plan, page: &PageRequest, recheck: &mut dyn FnMut(&Stored) -> bool,
+) -> Result<Page, Problem> {
+    let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access) };
+    let about = search.about();
+    let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
+    if position.as_ref().is_some_and(|position| !search.order.accepts(&position.keys)) {
+        return Err(Problem::new(IssueKind::ParameterInvalid, "The page link is not one of this search"));
+    }
+    let (snapshot, mut hits, total) = match access.scope() {
+        Scope::Cohort => cohort::search(&search, page, position.as_ref(), recheck)?,
+        Scope::Record(..) | Scope::Own(_) | Scope::Directory | Scope::Patient(_) => {
+            search.in_one_record(page, position.as_ref(), recheck)?
+        }
+    };
+    let more = hits.len() > page.count;
+    hits.truncate(page.count);
+    let next = match hits.last() {
+        Some(last) if more => {
+            let position = Position { snapshot, total, keys: last.keys.clone(), place: last.place() };
+            Some(page::seal(unit, &about, &position)?)
+        }
+        Some(_) | None => None,
+    };
+    Ok(Page { resources: hits.into_iter().map(|hit| hit.stored).collect(), total, next })
+}
+
+impl Search<'_> {
+    /// What a cursor is sealed about: this query of this caller in this place.
+    fn about(&self) -> Vec<u8> {
+        let place = match self.access.scope() {
+            Scope::Record(pid, _) => format!("record {}", pid.0),
+            Scope::Own(pid) => format!("own {}", pid.0),
+            Scope::Cohort => "cohort".to_owned(),
+            Scope::Directory => "directory".to_owned(),
+            Scope::Patient(pid) => format!("patient {pid:?}"),
+        };
+        openssl::sha::sha256(format!("{place} {} {:?}", self.access.who(), self.plan).as_bytes()).to_vec()
+    }
+
+    /// One record, or the directory: the index gives the order, and the page ends the reading.
+    fn in_one_record(
+        &self, page: &PageRequest, position: Option<&Position>, recheck: &mut dyn FnMut(&Stored) -> bool,
+    ) -> Result<(i64, Vec<Hit>, Option<u64>), Problem> {
+        let Some(pid) = self.access.pid() else { return Ok((0, Vec::new(), page.total.then_some(0))) };
+        let snapshot = match position {
+            Some(position) => position.snapshot,
+            None => facts::last_updated(self.unit, pid)?.unwrap_or(0),
+        };
+        let want = page.count.saturating_add(1);
+        let counting = page.total && position.is_none();
+        let mut total = position.and_then(|position| position.total);
+        if counting && !self.plan.recheck {
+            total = Some(self.count()?);
+        }
+        let exhaust = counting && self.plan.recheck;
+        let (mut hits, matched) = self.index_hits(snapshot, position, want, exhaust, recheck)?;
+        if exhaust {
+            total = Some(matched);
+        }
+        if let Some(position) = position {
+            let changed = self.changed(snapshot, recheck)?;
+            let after = |hit: &Hit| self.order.compare((&hit.keys, hit.place()), (&position.keys, position.place)).is_gt();
+            hits.extend(changed.into_iter().filter(after));
+            hits.sort_by(|a, b| self.order.compare((&a.keys, a.place()), (&b.keys, b.place())));
+            hits.truncate(want);
+        }
+        Ok((snapshot, hits, total))
+    }
+
+    /// The first `want` matches after the position, and with `exhaust` the number of all.
+    fn index_hits(
+        &self, snapshot: i64, position: Option<&Position>, want: usize, exhaust: bool, recheck: &mut dyn FnMut(&Stored) -> bool,
+    ) -> Result<(Vec<Hit>, u64), Problem> {
+        let mut hits: Vec<Hit> = Vec::new();
+        let mut matched = 0_u64;
+        let mut after = position.map(|position| (position.keys.clone(), position.place.1));
+        let batch = if self.plan.recheck { BATCH.max(want.min(2 * BATCH)) } else { want };
+        loop {
+            self.unit.check_deadline()?;
+            let found = self.batch(snapshot, after.as_ref(), batch)?;
+            let last_batch = found.len() < batch;
+            after = found.last().map(|hit| (hit.keys.clone(), hit.stored.rid.0));
+            for hit in found {
+                if !self.plan.recheck || recheck(&hit.stored) {
+                    matched = matched.saturating_add(1);
+                    if hits.len() < want {
+                        hits.push(hit);
+                    }
+                }
+            }
+            if last_batch || (hits.len() >= want && !exhaust) {
+                return Ok((hits, matched));
+            }
+        }
+    }
+
+    /// The next rows of the index, in order.
+    fn batch(&self, snapshot: i64, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Result<Vec<Hit>, Problem> {
+        let mut sql = self.unit.sql("SELECT ");
+        let columns = self.source(&mut sql, true);
+        // The first page is of the snapshot itself; a later one leaves out what has changed since.
+        sql.push(" AND r.updated <= ").integer(snapshot);
+        if let Some((keys, rid)) = after {
+            self.order.after(&mut sql, keys, *rid, &columns);
+        }
+        self.order.order_by(&mut sql, &columns);
+        sql.push(" LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.load(&sql)
+    }
+
+    /// Writes columns, source, scope and plan. A token with one key drives: its index has the order of the page.
+    fn source(&self, sql: &mut Sql, columns: bool) -> OrderColumns {
+        if columns {
+            self.hit_columns(sql);
+        } else {
+            sql.push("COUNT(*)");
+        }
+        let driver = self.plan.predicates.iter().find_map(|predicate| match predicate {
+            Predicate::Tokens(keys) => match keys.as_slice() {
+                [key] => Some(*key),
+                _ => None,
+            },
+            _ => None,
+        });
+        let order = match (driver, self.access.pid()) {
+            (Some(key), Some(pid)) => {
+                select::from(sql, "token AS d", "r");
+                sql.push(" WHERE d.pid = ").integer(pid.0).push(" AND d.key = ").integer(key.0);
+                sql.push(" AND r.pid = d.pid AND r.rid = d.rid AND ");
+                OrderColumns { ts: "d.ts", rid: "d.rid" }
+            }
+            (_, _) => {
+                select::from(sql, "", "r");
+                sql.push(" WHERE ");
+                OrderColumns { ts: "r.ts", rid: "r.rid" }
+            }
+        };
+        self.reader.visible(sql, "r");
+        predicate::plan(sql, &self.reader, "r", self.plan, 0);
+        order
+    }
+
+    /// Columns of a [`Hit`].
+    pub(super) fn hit_columns(&self, sql: &mut Sql) {
+        sql.push(COLUMNS).push(", r.ts");
+        self.order.columns(sql, "r");
+    }
+
+    pub(super) fn load(&self, sql: &Sql) -> Result<Vec<Hit>, Problem> {
+        type HitColumns = (Columns, BigInt, Double, Double);
+        type HitRow = (Row, i64, f64, f64);
+        let rows = self.unit.run(|connection| sql.load::<HitColumns, HitRow>(connection))?;
+        let hit = |(row, ts, first, second): HitRow| -> Result<Hit, StoreError> {
+            let keys = self.order.values(ts, row.4, [first, second]);
+            Ok(Hit { stored: stored(row)?, keys })
+        };
+        Ok(rows.into_iter().map(hit).collect::<Result<_, _>>()?)
+    }
+
+    fn count(&self) -> Result<u64, Problem> {
+        let mut sql = self.unit.sql("SELECT ");
+        self.source(&mut sql, false);
+        let count = self.unit.run(|connection| sql.first::<BigInt, i64>(connection))?;
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+
+    /// What of the scope has changed since the snapshot, as it was then, where it matched then.
+    pub(super) fn changed(&self, snapshot: i64, recheck: &mut dyn FnMut(&Stored) -> bool) -> Result<Vec<Hit>, Problem> {
+        let mut sql = self.unit.sql("");
+        if matches!(self.access.scope(), Scope::Cohort) {
+            sql.push("WITH g AS MATERIALIZED (");
+            self.reader.records(&mut sql);
+            sql.push(") SELECT r.pid, r.rid, r.labels");
+            select::from(&mut sql, "g", "r");
+            sql.push(" WHERE r.pid = g.pid AND ");
+        } else {
+            sql.push("SELECT r.pid, r.rid, r.labels");
+            select::from(&mut sql, "", "r");
+            sql.push(" WHERE ");
+        }
+        self.reader.visible(&mut sql, "r");
+        sql.push(" AND r.updated > ").integer(snapshot).push(" AND r.version > 1 AND r.type = ");
+        sql.integer(i64::from(self.plan.resource_type.number())).push(" LIMIT ").integer(CHANGED_MAX + 1);
+        let places = self.unit.run(|connection| sql.load::<(BigInt, BigInt, Integer), (i64, i64, i32)>(connection))?;
+        if i64::try_from(places.len()).unwrap_or(i64::MAX) > CHANGED_MAX {
+            return Err(Problem::new(IssueKind::TooCostly, "Too much has changed since the first page; search again"));
+        }
+        let mut hits = Vec::new();
+        for (pid, rid, labels) in places {
+            self.unit.check_deadline()?;
+            if let Some((mut hit, rows)) = self.version_at(pid, rid, snapshot)? {
+                // Labels of now: what has been hidden since stays hidden, and shows its present labels.
+                hit.stored.labels = labels;
+                if self.held(&hit, &rows)? && (!self.plan.recheck || recheck(&hit.stored)) {
+                    hits.push(hit);
+                }
+            }
+        }
+        Ok(hits)
+    }
+
+    /// The version that was the present one at the snapshot; none where there was none yet.
+    fn version_at(&self, pid: i64, rid: i64, snapshot: i64) -> Result<Option<(Hit, IndexRows)>, Problem> {
+        let mut sql = self.unit.sql("SELECT version, updated, body, rows FROM history WHERE pid = ");
+        sql.integer(pid).push(" AND rid = ").integer(rid).push(" AND updated <= ").integer(snapshot);
+        sql.push(" ORDER BY version DESC LIMIT 1");
+        type Columns = (BigInt, BigInt, Binary, Binary);
+        let row = self.unit.run(|connection| sql.first::<Columns, (i64, i64, Vec<u8>, Vec<u8>)>(connection))?;
+        let Some((version, updated, packed, rows)) = row else { return Ok(None) };
+        let rows = rows::from_bytes(&rows).ok_or(StoreError::Damaged("index rows in history"))?;
+        let stored = Stored {
+            pid: Pid(pid),
+            rid: Rid(rid),
+            resource_type: self.plan.resource_type,
+            version,
+            updated: Millis(updated),
+            body: body::unpack(&packed)?,
+            labels: 0,
+        };
+        Ok(Some((Hit { keys: self.order.values_of(&rows, updated), stored }, rows)))
+    }
+
+    /// Whether a superseded version fulfils the predicates; links are those of now.
+    fn held(&self, hit: &Hit, rows: &IndexRows) -> Result<bool, Problem> {
+        let place = (hit.stored.pid, hit.stored.rid);
+        let mut present = |predicate: &Predicate| self.holds_now(place, self.plan.resource_type, predicate);
+        for predicate in &self.plan.predicates {
+            if !predicate::holds(predicate, rows, place, hit.stored.updated.0, &mut present)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn holds_now(&self, place: (Pid, Rid), resource_type: ResourceType, predicate: &Predicate) -> Result<bool, Problem> {
+        let plan = Plan { resource_type, predicates: vec![predicate.clone()], recheck: false, sort: Vec::new() };
+        let mut sql = self.unit.sql("SELECT r.rid");
+        select::from(&mut sql, "", "r");
+        sql.push(" WHERE r.pid = ").integer(place.0.0).push(" AND r.rid = ").integer(place.1.0).push(" AND ");
+        self.reader.visible(&mut sql, "r");
+        predicate::plan(&mut sql, &self.reader, "r", &plan, 0);
+        Ok(self.unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
+    }
+}
+
+/// The resources at these places that the access sees (`_include`), in the order of their places.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_places(unit: &Unit, access: &Access, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
+    let mut found = Vec::new();
+    for chunk in places.chunks(PLACES) {
+        unit.check_deadline()?;
+        let pairs: Vec<(i64, i64)> = chunk.iter().map(|(pid, rid)| (pid.0, rid.0)).collect();
+        let mut sql = unit.sql("WITH p AS MATERIALIZED (SELECT a, b FROM ");
+        sql.pairs(&pairs, "q").push(") SELECT ").push(COLUMNS);
+        select::from(&mut sql, "p", "r");
+        sql.push(" WHERE r.pid = p.a AND r.rid = p.b AND ");
+        Reader::new(unit, access).visible(&mut sql, "r");
+        let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
+        found.extend(rows.into_iter().map(stored).collect::<Result<Vec<_>, _>>()?);
+    }
+    found.sort_by_key(|one| (one.pid, one.rid));
+    found.dedup_by_key(|one| (one.pid, one.rid));
+    Ok(found)
+}
+
+/// The resources that the access sees and that refer by this parameter to one of these places in their own record
+/// (`_revinclude`), at most `limit`.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_referring(
+    unit: &Unit, access: &Access, base: Key, places: &[(Pid, Rid)], limit: usize,
+) -> Result<Vec<Stored>, Problem> {
+    let mut found: Vec<Stored> = Vec::new();
+    for chunk in places.chunks(PLACES) {
+        unit.check_deadline()?;
+        let pairs: Vec<(i64, i64)> = chunk.iter().map(|(pid, rid)| (pid.0, base.0.saturating_add(rid.0))).collect();
+        let mut sql = unit.sql("WITH p AS MATERIALIZED (SELECT a, b FROM ");
+        sql.pairs(&pairs, "q").push("), d AS MATERIALIZED (SELECT DISTINCT t.pid, t.rid FROM p CROSS JOIN token AS t");
+        sql.push(" WHERE t.pid = p.a AND t.key = p.b) SELECT ").push(COLUMNS);
+        select::from(&mut sql, "d", "r");
+        sql.push(" WHERE r.pid = d.pid AND r.rid = d.rid AND ");
+        Reader::new(unit, access).visible(&mut sql, "r");
+        sql.push(" ORDER BY r.pid, r.rid LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
+        found.extend(rows.into_iter().map(stored).collect::<Result<Vec<_>, _>>()?);
+    }
+    found.sort_by_key(|one| (one.pid, one.rid));
+    found.dedup_by_key(|one| (one.pid, one.rid));
+    found.truncate(limit);
+    Ok(found)
+}

@@ -1,0 +1,294 @@
+//! The transaction or snapshot in which one request runs, and the access that a permit opens on it.
+use super::Shared;
+use super::backend::{AnyConnection, Dialect, Pooled};
+use super::error::StoreError;
+use super::facts;
+use super::sql::Sql;
+use crate::clock::{self, Millis};
+use crate::fhir::Problem;
+use crate::fhir::interaction::RecordName;
+use crate::fhir::outcome::IssueKind;
+use crate::ids::{Pid, Rid};
+use crate::policy::{Facts, Masks, Permit, ReadScope};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a unit may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Read,
+    Write,
+}
+
+/// The transaction (of a write) or snapshot (of a read) in which one request or one Bundle runs.
+///
+/// Everything that a service reads through it is of one instant; what it writes is committed with the trace or not at all.
+pub struct Unit {
+    connection: RefCell<Pooled>,
+    shared: Arc<Shared>,
+    mode: Mode,
+    now: Millis,
+    horizon: i64,
+    deadline: Millis,
+    failed: Cell<bool>,
+    again: Cell<bool>,
+    created: RefCell<Vec<Pid>>,
+    stamps: RefCell<HashMap<Pid, i64>>,
+}
+
+impl Unit {
+    pub(super) fn new(shared: Arc<Shared>, connection: Pooled, mode: Mode, now: Millis, horizon: i64, deadline: Millis) -> Self {
+        Self {
+            connection: RefCell::new(connection),
+            shared,
+            mode,
+            now,
+            horizon,
+            deadline,
+            failed: Cell::new(false),
+            again: Cell::new(false),
+            created: RefCell::default(),
+            stamps: RefCell::default(),
+        }
+    }
+
+    /// The one instant of this unit: what it reads and writes is of this time.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// A new number for a resource; never one that was given before.
+    #[must_use]
+    pub fn next_rid(&self) -> Rid {
+        self.shared.rids.next(clock::now())
+    }
+
+    /// What the rules need to know of the record that is named so; `None` where there is no such record.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn facts(&self, name: &RecordName) -> Result<Option<Facts>, Problem> {
+        let pid = match name {
+            RecordName::Pid(pid) => Some(*pid),
+            RecordName::Ins(ins) => facts::pid_of(self, ins)?,
+            RecordName::Unknown => None,
+        };
+        match pid {
+            Some(pid) if pid != Pid::DIRECTORY => facts::facts_read(self, pid),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Opens a permit on this unit. A permit that may write takes the lock of its record and reads the version of the
+    /// facts again, so that a rule decided on facts that have changed since is decided anew.
+    ///
+    /// # Errors
+    /// `Conflict` where the facts changed since the permit was made; `Internal` for a permit that may write on a snapshot.
+    pub fn open(&self, permit: Permit) -> Result<Access, Problem> {
+        let scope = match permit.scope() {
+            ReadScope::Record(pid, masks) => Scope::Record(*pid, *masks),
+            ReadScope::Own(pid) => Scope::Own(*pid),
+            ReadScope::Cohort => Scope::Cohort,
+            ReadScope::Directory => Scope::Directory,
+            ReadScope::Existence(ins) => Scope::Patient(ins.as_ref().map(|ins| facts::pid_of(self, ins)).transpose()?.flatten()),
+        };
+        let writes = permit.may_write() && self.mode == Mode::Write;
+        if let (true, Some(pid)) = (writes, scope.record()) {
+            self.lock(pid)?;
+            if let Some(decided) = permit.facts_version() {
+                if facts::version(self, pid)? != Some(decided) {
+                    self.again.set(true);
+                    return Err(Problem::new(
+                        IssueKind::Conflict,
+                        "The rules of this record changed while the request ran; send it again",
+                    ));
+                }
+            }
+        }
+        let who = permit.caller().who();
+        Ok(Access { permit, scope, who })
+    }
+
+    /// The access of an opening to the record that this unit has just created.
+    ///
+    /// # Errors
+    /// `Internal` for a record that this unit did not create.
+    pub fn open_created(&self, access: &Access, pid: Pid) -> Result<Access, Problem> {
+        if !self.created.borrow().contains(&pid) {
+            return Err(internal("A record opened as created is not of this unit"));
+        }
+        access.demand_write()?;
+        self.lock(pid)?;
+        Ok(Access { permit: access.permit.clone(), scope: Scope::Record(pid, Masks::default()), who: access.who.clone() })
+    }
+
+    /// `meta.lastUpdated` of everything that this unit writes in the access's record: later than all that is there.
+    ///
+    /// # Errors
+    /// `Internal` where the access may not write in one record.
+    pub fn updated(&self, access: &Access) -> Result<Millis, Problem> {
+        Ok(Millis(self.stamp(access.writable(self)?)?))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+    pub(super) fn is_snapshot(&self) -> bool {
+        self.mode == Mode::Read
+    }
+    pub(super) fn dialect(&self) -> Dialect {
+        self.shared.location.dialect()
+    }
+    /// The newest `updated` that a search over several records may show: nothing is in flight at or before it.
+    pub(super) fn horizon(&self) -> i64 {
+        self.horizon
+    }
+    pub(super) fn sql(&self, text: &'static str) -> Sql {
+        Sql::new(self.dialect(), text)
+    }
+    pub(super) fn created(&self, pid: Pid) {
+        self.created.borrow_mut().push(pid);
+    }
+    /// Whether the same job may succeed when it runs again.
+    pub(super) fn may_run_again(&self) -> bool {
+        self.again.get()
+    }
+    /// Whether a statement failed: then what the job did must not be committed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+    /// The greatest `updated` that this unit wrote.
+    pub(super) fn last_stamp(&self) -> i64 {
+        self.stamps.borrow().values().copied().max().unwrap_or(0).max(self.now.0)
+    }
+    pub(super) fn into_connection(self) -> Pooled {
+        self.connection.into_inner()
+    }
+
+    /// # Errors
+    /// `Timeout` where the request has had its time.
+    pub(super) fn check_deadline(&self) -> Result<(), Problem> {
+        if clock::now() > self.deadline {
+            return Err(Problem::new(IssueKind::Timeout, "The request took longer than the limit"));
+        }
+        Ok(())
+    }
+
+    /// Runs statements of this unit.
+    pub(super) fn run<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>) -> Result<T, Problem> {
+        self.check_deadline()?;
+        let mut held = self.connection.borrow_mut();
+        work(&mut held.connection).map_err(|error| {
+            self.failed.set(true);
+            self.again.set(self.again.get() || error.again());
+            error.problem()
+        })
+    }
+
+    pub(super) fn demand_write(&self) -> Result<(), Problem> {
+        if self.mode == Mode::Write { Ok(()) } else { Err(internal("A snapshot cannot write")) }
+    }
+
+    /// Every write locks its record until the transaction ends (SQLite has one writer, so it is locked already).
+    pub(super) fn lock(&self, pid: Pid) -> Result<(), Problem> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(());
+        }
+        let mut sql = self.sql("SELECT pg_advisory_xact_lock(");
+        sql.integer(pid.0).push(")");
+        self.run(|connection| sql.execute(connection)).map(|_| ())
+    }
+
+    /// The `updated` of what this unit writes in a record: grows in commit order, because the record is locked.
+    pub(super) fn stamp(&self, pid: Pid) -> Result<i64, Problem> {
+        if let Some(stamp) = self.stamps.borrow().get(&pid) {
+            return Ok(*stamp);
+        }
+        self.demand_write()?;
+        self.lock(pid)?;
+        let last = facts::last_updated(self, pid)?.ok_or_else(|| internal("A write names a record that does not exist"))?;
+        let stamp = self.now.0.max(last.saturating_add(1));
+        facts::set_last_updated(self, pid, stamp)?;
+        self.stamps.borrow_mut().insert(pid, stamp);
+        Ok(stamp)
+    }
+}
+
+pub(super) fn internal(text: &'static str) -> Problem {
+    tracing::error!(text, "Store used wrongly");
+    Problem::new(IssueKind::Internal, text)
+}
+
+/// What every statement is bounded to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    Record(Pid, Masks),
+    Own(Pid),
+    Cohort,
+    Directory,
+    /// The Patient of one record, nothing else; of no record where there is none.
+    Patient(Option<Pid>),
+}
+
+impl Scope {
+    pub(super) fn pid(&self) -> Option<Pid> {
+        match self {
+            Self::Record(pid, _) | Self::Own(pid) => Some(*pid),
+            Self::Directory => Some(Pid::DIRECTORY),
+            Self::Cohort | Self::Patient(_) => None,
+        }
+    }
+    /// The record concerned, also where only its existence is.
+    fn record(&self) -> Option<Pid> {
+        match self {
+            Self::Patient(pid) => *pid,
+            Self::Record(..) | Self::Own(_) | Self::Cohort | Self::Directory => self.pid(),
+        }
+    }
+}
+
+/// A permit opened on a unit: every function of the store takes it, and takes the record from it.
+///
+/// Only [`Unit::open`] makes it. What demands it compiles:
+/// ```
+/// fn caller(access: &dmp_fhir::store::Access) -> &dmp_fhir::auth::Caller { access.permit().caller() }
+/// ```
+/// and it cannot be made from a permit by hand:
+/// ```compile_fail
+/// fn caller(permit: dmp_fhir::policy::Permit) -> dmp_fhir::store::Access { dmp_fhir::store::Access { permit } }
+/// ```
+pub struct Access {
+    permit: Permit,
+    scope: Scope,
+    who: Option<String>,
+}
+
+impl Access {
+    /// The permit.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+    /// The one record that it is about; `None` for a cohort and where the record is not known to exist.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.scope.record()
+    }
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+    pub(super) fn who(&self) -> &str {
+        self.who.as_deref().unwrap_or("")
+    }
+    pub(super) fn demand_write(&self) -> Result<(), Problem> {
+        if self.permit.may_write() { Ok(()) } else { Err(internal("A permit that may only read was used to write")) }
+    }
+    /// The record that this access may write in.
+    pub(super) fn writable(&self, unit: &Unit) -> Result<Pid, Problem> {
+        self.demand_write()?;
+        unit.demand_write()?;
+        self.scope.pid().ok_or_else(|| internal("A write without one record"))
+    }
+}
