@@ -160,7 +160,8 @@ fn search_interaction(server: &Server, resource_type: ResourceType, parameters: 
     let place = match search::record_of(resource_type, &parameters) {
         Some(search::RecordParameter::Reference(reference)) => SearchPlace::Record(named(server, &reference)),
         Some(search::RecordParameter::Identifier { system, value }) => {
-            SearchPlace::Record(Ins::new(&system, &value).map_or(RecordName::Unknown, RecordName::Ins))
+            let ins = system.and_then(|system| Ins::new(&system, &value));
+            SearchPlace::Record(ins.map_or(RecordName::Unknown, RecordName::Ins))
         }
         None if matches!(resource_type.home(), Home::Directory | Home::Either) => SearchPlace::Directory,
         None => SearchPlace::Cohort,

@@ -18,11 +18,11 @@ use crate::store::{self, Access, Stored};
 pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -> Result<Outcome, Problem> {
     let facts = context.record()?;
     let body = prepared(context, body)?;
-    let new = draft(context, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
+    let new = draft(context, access, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     derive(context, access)?;
     let event = context.event_on(Action::Create, 201, new.resource_type, facts.pid, new.rid);
-    Ok(created(context, facts.pid, &new, vec![event]))
+    Ok(created(context, access, facts.pid, &new, vec![event]))
 }
 
 /// `PUT Consent/[id]`: also the withdrawal, by `status` inactive.
@@ -41,14 +41,14 @@ pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if
         return Err(Problem::from_issues(issues).unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
     }
     let version = old.version + 1;
-    let new = draft(context, Draft { pid: facts.pid, rid, version, body, origin: None })?;
-    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
+    let new = draft(context, access, Draft { pid: facts.pid, rid, version, body, origin: None })?;
+    store::resource_put_versions(context.unit, access, vec![new.clone()])?;
     derive(context, access)?;
     Ok(Outcome {
         status: 200,
         body: Body::Fhir(new.body.clone()),
         version: Some(version),
-        updated: Some(context.unit.now().0),
+        updated: Some(context.unit.updated(access)?.0),
         location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, facts.pid, rid))),
         events: vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)],
     })

@@ -9,21 +9,21 @@ use crate::store::{self, Access, NewResource};
 use serde_json::Value;
 
 /// A resource before its bytes: where it goes, which version, what it says.
-pub(super) struct Draft {
-    pub(super) pid: Pid,
-    pub(super) rid: Rid,
-    pub(super) version: i64,
-    pub(super) body: Resource,
-    pub(super) origin: Option<i64>,
+pub(crate) struct Draft {
+    pub(crate) pid: Pid,
+    pub(crate) rid: Rid,
+    pub(crate) version: i64,
+    pub(crate) body: Resource,
+    pub(crate) origin: Option<i64>,
 }
 
 /// Puts id and meta in, extracts the index rows, names the author.
-pub(super) fn draft(context: &Context<'_>, draft: Draft) -> Result<NewResource, Problem> {
+pub(crate) fn draft(context: &Context<'_>, access: &Access, draft: Draft) -> Result<NewResource, Problem> {
     let Draft { pid, rid, version, mut body, origin } = draft;
     let name = body.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     let resource_type = super::known_type(name)?;
     let id = context.server.id(pid, rid);
-    stamp(&mut body, &id, version, &context.unit.now().instant());
+    stamp(&mut body, &id, version, &context.unit.updated(access)?.instant());
     let local = |reference: &str| context.server.place(reference);
     let extract = ExtractContext { keyer: &context.server.keyer, local: &local, pid, time_zone: &context.server.time_zone };
     let rows = search::extract(resource_type, &body, &extract);
@@ -68,12 +68,12 @@ pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
 }
 
 /// 201 with the resource.
-pub(super) fn created(context: &Context<'_>, pid: Pid, new: &NewResource, events: Vec<Event>) -> Outcome {
+pub(super) fn created(context: &Context<'_>, access: &Access, pid: Pid, new: &NewResource, events: Vec<Event>) -> Outcome {
     Outcome {
         status: 201,
         body: Body::Fhir(new.body.clone()),
         version: Some(1),
-        updated: Some(context.unit.now().0),
+        updated: context.unit.updated(access).ok().map(|updated| updated.0),
         location: Some(format!("{}/_history/1", context.server.reference(new.resource_type, pid, new.rid))),
         events,
     }
@@ -90,10 +90,10 @@ pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
     forget_claims(&mut body, None);
     name_record(context, resource_type, &mut body)?;
     references::check(context.server, context.unit, access, pid, &body, &[])?;
-    let new = draft(context, Draft { pid, rid, version: 1, body, origin: None })?;
+    let new = draft(context, access, Draft { pid, rid, version: 1, body, origin: None })?;
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     let event = context.event_on(Action::Create, 201, resource_type, pid, rid);
-    Ok(created(context, pid, &new, vec![event]))
+    Ok(created(context, access, pid, &new, vec![event]))
 }
 
 /// Makes the reference that named the record literal.

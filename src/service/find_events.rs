@@ -47,10 +47,10 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let local = |reference: &str| context.server.place(reference);
     let mut found: Vec<(Rid, Resource)> = Vec::new();
     let mut total = 0_u64;
-    let rows = store::audit_search(context.unit, access, None, None, ROWS_MAX)?;
+    let rows = store::audit_search(context.unit, access, None, None, ROWS_MAX, None)?;
     for (rid, event) in rows {
         let body = rendered(context, pid, rid, &event)?;
-        let seen = MatchContext { local: &local, pid, updated: event.at, time_zone: &context.server.time_zone };
+        let seen = MatchContext { local: &local, pid, time_zone: &context.server.time_zone, linked: None };
         if !search::matches(&query, resource_type, &body, &seen) {
             continue;
         }

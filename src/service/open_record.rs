@@ -3,6 +3,7 @@ use super::create::{Draft, created, draft, forget_claims};
 use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::auth::Caller;
+use crate::clock::Millis;
 use crate::fhir::identifier::Ins;
 use crate::fhir::bundle::EntryResponse;
 use crate::fhir::consent::{ConsentFrame, Party};
@@ -36,17 +37,17 @@ pub fn open_record(
     let mut body = patient.clone();
     body.insert("active".into(), true.into());
     forget_claims(&mut body, ins.as_ref().map(|_| PATIENT_INS.to_owned()));
-    new.push(draft(context, Draft { pid, rid: Rid::PATIENT, version: 1, body, origin: None })?);
+    new.push(draft(context, &access, Draft { pid, rid: Rid::PATIENT, version: 1, body, origin: None })?);
     for consent in &mut consents {
         name_everywhere(consent, &reference);
         let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
         forget_claims(consent, kind);
-        new.push(draft(context, Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None })?);
+        new.push(draft(context, &access, Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None })?);
     }
     let facts = policy::consent::derive(pid, 1, RecordState::Open, ins, consents.iter());
     store::resource_put(context.unit, &access, &new)?;
     store::facts_write(context.unit, &access, &facts)?;
-    Ok(answer(context, pid, &new, position))
+    Ok(answer(context, &access, pid, &new, position))
 }
 
 /// The lone `POST Patient` of a system: it creates the ouverture itself.
@@ -83,7 +84,7 @@ fn name_everywhere(consent: &mut Resource, patient: &str) {
 }
 
 /// 201 with the Patient, or a transaction-response with an entry for each of the request, in its order.
-fn answer(context: &Context<'_>, pid: Pid, new: &[NewResource], position: Option<usize>) -> Outcome {
+fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource], position: Option<usize>) -> Outcome {
     let events = new.iter().enumerate().map(|(index, resource)| {
         let action = if index == 0 { Action::Open } else { Action::Create };
         context.event_on(action, 201, resource.resource_type, pid, resource.rid)
@@ -91,7 +92,7 @@ fn answer(context: &Context<'_>, pid: Pid, new: &[NewResource], position: Option
     let events = events.collect();
     let Some(position) = position else {
         return match new.first() {
-            Some(patient) => created(context, pid, patient, events),
+            Some(patient) => created(context, access, pid, patient, events),
             None => Outcome::problem(&Problem::new(IssueKind::Internal, "Nothing was created"), Vec::new()),
         };
     };
@@ -103,7 +104,7 @@ fn answer(context: &Context<'_>, pid: Pid, new: &[NewResource], position: Option
         status: "201 Created".to_owned(),
         location: Some(format!("{}/_history/1", context.server.reference(resource.resource_type, pid, resource.rid))),
         etag: Some("W/\"1\"".to_owned()),
-        last_modified: Some(context.unit.now().instant()),
+        last_modified: context.unit.updated(access).ok().map(Millis::instant),
         resource: Some(resource.body.clone()),
         ..EntryResponse::default()
     });

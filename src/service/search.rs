@@ -6,7 +6,7 @@
 use super::Context;
 use crate::audit::{Action, Body, Event, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
-use crate::fhir::interaction::Parameters;
+use crate::fhir::interaction::{Parameters, SearchPlace};
 use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
@@ -31,6 +31,11 @@ pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, paramete
         time_zone: &server.time_zone,
         lenient: context.request.lenient,
         now: context.unit.now(),
+        pid: match context.request.interaction {
+            Interaction::Search { place: SearchPlace::Directory, .. } => Some(Pid::DIRECTORY),
+            _ => context.facts.map(|facts| facts.pid),
+        },
+        record: None,
     };
     search::parse(resource_type, parameters, &parse)
 }
@@ -62,7 +67,7 @@ pub fn search(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
 /// The sealed cursor of a next link, apart from the search parameters.
 fn take_cursor(parameters: &Parameters) -> Result<(Option<Cursor>, Parameters), Problem> {
     let cursor = match parameters.get(CURSOR) {
-        Some(text) => Some(Cursor::parse(text)?),
+        Some(text) => Some(Cursor::from_text(text)),
         None => None,
     };
     let rest = parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect();
@@ -73,7 +78,7 @@ fn take_cursor(parameters: &Parameters) -> Result<(Option<Cursor>, Parameters), 
 fn matches(context: &Context<'_>, query: &Query, stored: &Stored) -> bool {
     let Ok(body) = serde_json::from_slice::<Resource>(&stored.body) else { return false };
     let local = |reference: &str| context.server.place(reference);
-    let found = search::MatchContext { local: &local, pid: stored.pid, updated: stored.updated, time_zone: &context.server.time_zone };
+    let found = search::MatchContext { local: &local, pid: stored.pid, time_zone: &context.server.time_zone, linked: None };
     search::matches(query, stored.resource_type, &body, &found)
 }
 
@@ -137,18 +142,17 @@ fn includes(context: &Context<'_>, access: &Access, query: &Query, page: &[Store
         let base = Keyer::reference_base(parameter.number, false);
         let limit = context.server.includes_max + 1;
         let found = store::resource_referring(context.unit, access, base, &places, limit)?;
-        let found = found.into_iter().filter(|stored| stored.resource_type == include.source).collect();
+        let found = found.into_iter().filter(|stored| include.source.is_none_or(|source| source == stored.resource_type)).collect();
         add(context, &mut out, &mut seen, found, include)?;
     }
     Ok(out)
 }
 
 fn pointed_at(context: &Context<'_>, include: &Include, resources: &[Stored]) -> Vec<(Pid, Rid)> {
-    let sources = resources.iter().filter(|stored| stored.resource_type == include.source);
     let mut places = BTreeSet::new();
-    for stored in sources {
+    for stored in resources {
         let Ok(body) = serde_json::from_slice::<Resource>(&stored.body) else { continue };
-        places.extend(search::references(include, &body).into_iter().filter_map(|reference| context.server.place(&reference)));
+        places.extend(search::included(include, stored.resource_type, &body).into_iter().filter_map(|reference| context.server.place(&reference)));
     }
     places.into_iter().collect()
 }
@@ -172,7 +176,7 @@ fn add(
 fn bundle(context: &Context<'_>, query: &Query, page: &Page, included: &[Stored], resource_type: ResourceType) -> Vec<u8> {
     let base = context.server.base();
     let self_link = link(base, resource_type, &query.self_parameters, None);
-    let next_link = page.next.as_ref().map(|cursor| link(base, resource_type, &query.self_parameters, Some(&cursor.to_string())));
+    let next_link = page.next.as_ref().map(|cursor| link(base, resource_type, &query.self_parameters, Some(cursor.as_text())));
     let outcome = (!query.ignored.is_empty()).then(|| operation_outcome(query.ignored.iter()));
     let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let matched = page.resources.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Match));

@@ -4,6 +4,7 @@
 //! References between entries (by fullUrl) become literal before anything is stored.
 use super::create::{Draft, draft, forget_claims, name_record};
 use super::{Context, Request, Server, enter, perform, references};
+use crate::clock::Millis;
 use crate::audit::{Action, Body, Event, Outcome};
 use crate::fhir::bundle::{self, EntryResponse};
 use crate::fhir::interaction::TransactionEntry;
@@ -34,11 +35,9 @@ pub(super) fn transaction(
     let mut names = HashMap::with_capacity(entries.len());
     let mut events = Vec::new();
     let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
-    let mut entered: HashMap<Option<Pid>, ()> = HashMap::new();
     for (index, entry) in entries.iter().enumerate() {
         let at = |problem: Problem| relocate(index, &problem);
         let (access, facts) = enter(server, request, &entry.interaction, unit, found).map_err(at)?;
-        entered.insert(*found, ());
         let Interaction::Create { resource_type, body, .. } = &entry.interaction else {
             // Documents and Consents are use cases of their own: nothing refers to them by fullUrl here.
             let context = Context { server, unit, request, facts: facts.as_ref() };
@@ -94,7 +93,7 @@ fn prepared(
     name_record(&context, step.resource_type, &mut body)?;
     references::rename(&mut body, names);
     references::check(server, unit, &step.access, step.pid, &body, coming)?;
-    draft(&context, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
+    draft(&context, &step.access, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
 }
 
 fn event(server: &Server, request: &Request, unit: &Unit, step: &Step<'_>) -> Event {
@@ -107,7 +106,7 @@ fn of_new(server: &Server, unit: &Unit, step: &Step<'_>, new: &NewResource) -> E
         status: "201 Created".to_owned(),
         location: Some(format!("{}/_history/1", server.reference(new.resource_type, step.pid, step.rid))),
         etag: Some("W/\"1\"".to_owned()),
-        last_modified: Some(unit.now().instant()),
+        last_modified: unit.updated(&step.access).ok().map(Millis::instant),
         ..EntryResponse::default()
     }
 }
@@ -117,7 +116,7 @@ fn of_outcome(outcome: Outcome) -> EntryResponse {
         status: if outcome.status == 201 { "201 Created".to_owned() } else { outcome.status.to_string() },
         location: outcome.location,
         etag: outcome.version.map(|version| format!("W/\"{version}\"")),
-        last_modified: outcome.updated.map(|updated| crate::clock::Millis(updated).instant()),
+        last_modified: outcome.updated.map(|updated| Millis(updated).instant()),
         resource: match outcome.body {
             Body::Fhir(bytes) => Some(bytes),
             Body::Empty | Body::Raw { .. } => None,

@@ -2,7 +2,7 @@
 use crate::cda::{Header, Id};
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
 use crate::policy::Facts;
-use crate::search::normalize;
+use crate::search::normal_text;
 use crate::store::Stored;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -145,7 +145,7 @@ fn traits(header: &Header, patient: &Resource) -> Result<(), Problem> {
 }
 
 /// Case, accents, blanks, hyphens and apostrophes do not make another name.
-fn comparable(name: &str) -> String { normalize(name).chars().filter(|character| character.is_alphanumeric()).collect() }
+fn comparable(name: &str) -> String { normal_text(name).chars().filter(|character| character.is_alphanumeric()).collect() }
 
 #[cfg(test)]
 mod tests {

@@ -41,7 +41,7 @@ pub(super) fn file(context: &Context<'_>, access: &Access, rules: &Access, depos
     let superseded = deposited.versions.late;
     let document = document_reference(context, &deposited, pid, document_rid)?;
     let class = deposited.header.code.clone();
-    let filer = Filer { context, names: &names, class, authors: authors(context, deposited.header), superseded };
+    let filer = Filer { context, access: rules, names: &names, class, authors: authors(context, deposited.header), superseded };
     let content_type = if deposited.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
     let original = json!({"resourceType": "Binary", "contentType": content_type});
     let mut new = vec![
@@ -62,7 +62,7 @@ pub(super) fn file(context: &Context<'_>, access: &Access, rules: &Access, depos
     }
     store::resource_put(context.unit, rules, &new)?;
     store::document_put(context.unit, access, original_rid, &deposited.content.bytes, content_type)?;
-    store::document_name(context.unit, access, deposited.unique_id, document_rid, &deposited.content.sha256)?;
+    store::document_register(context.unit, access, deposited.unique_id, document_rid, original_rid)?;
     for old in &deposited.versions.replaced {
         supersede(context, rules, old)?;
     }
@@ -156,6 +156,7 @@ fn authors(context: &Context<'_>, header: &Header) -> Vec<String> {
 
 struct Filer<'a> {
     context: &'a Context<'a>,
+    access: &'a Access,
     names: &'a HashMap<String, String>,
     class: Option<String>,
     authors: Vec<String>,
@@ -168,7 +169,7 @@ impl Filer<'_> {
         if self.superseded && origin.is_some() {
             tag_superseded(&mut body);
         }
-        let new = draft(self.context, Draft { pid, rid, version: 1, body, origin })?;
+        let new = draft(self.context, self.access, Draft { pid, rid, version: 1, body, origin })?;
         Ok(NewResource { class: self.class.clone(), authors: self.authors.clone(), ..new })
     }
 }
@@ -247,13 +248,13 @@ fn supersede(context: &Context<'_>, rules: &Access, old: &Stored) -> Result<(), 
     }
     body.insert("status".into(), "superseded".into());
     body.insert("identifier".into(), identifiers(&context.server.id(old.pid, old.rid), old.version + 1));
-    let mut new = vec![draft(context, Draft { pid: old.pid, rid: old.rid, version: old.version + 1, body, origin: None })?];
+    let mut new = vec![draft(context, rules, Draft { pid: old.pid, rid: old.rid, version: old.version + 1, body, origin: None })?];
     for stored in made_of(context, rules, old)? {
         let mut body = parsed(&stored)?;
         tag_superseded(&mut body);
-        new.push(draft(context, Draft { pid: stored.pid, rid: stored.rid, version: stored.version + 1, body, origin: None })?);
+        new.push(draft(context, rules, Draft { pid: stored.pid, rid: stored.rid, version: stored.version + 1, body, origin: None })?);
     }
-    store::resource_put_versions(context.unit, rules, &new)
+    store::resource_put_versions(context.unit, rules, new).map(|_| ())
 }
 
 /// Everything that was made of a document: the targets of its Provenance.

@@ -38,7 +38,7 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
     let versions = replacement::find(context, &rules, body, &header, &mut issues)?;
     let filed = filing::file(context, access, &rules, filing::Deposited { body, content: &content, document: &document, header: &header, unique_id: &unique_id, versions, issues })?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
-    Ok(created(context, facts.pid, &filed, vec![event]))
+    Ok(created(context, access, facts.pid, &filed, vec![event]))
 }
 
 /// The same uniqueId again (DESIGN section 5): same bytes and visible to the caller: 200 with the existing one; other
