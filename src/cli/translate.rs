@@ -31,9 +31,9 @@ impl Translate {
             };
             let translation = translate::translate(&document);
             if self.report {
-                say(&format!("{}\n{}", file.display(), translate::report(&translation)))?;
+                say(&format!("{}: {} resources", file.display(), translation.entries.len()))?;
             } else {
-                say(&serde_json::to_string_pretty(&translate::print(&translation))?)?;
+                say(&serde_json::to_string_pretty(&translation.bundle())?)?;
             }
         }
         Ok(code)

@@ -1,4 +1,5 @@
 //! The only user of actix-web: listener, routes, requests parsed into interactions, outcomes made into answers.
+mod capability;
 mod limits;
 mod metrics;
 mod page;
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pub(crate) limits: limits::Limits,
     pub(crate) metrics: metrics::Metrics,
     pub(crate) settings: Settings,
+    /// When this process started, an instant.
+    pub(crate) started: String,
 }
 
 /// A server that accepts requests.
@@ -113,6 +116,7 @@ pub fn serve(settings: Settings) -> Result<Running, StartError> {
         limits: limits::Limits::new(&settings),
         metrics: metrics::Metrics::default(),
         settings: settings.clone(),
+        started: crate::clock::now().instant(),
     });
     let tls = settings.tls.as_ref().map(|(cert, key)| acceptor(cert, key)).transpose()?;
     let (send, receive) = mpsc::channel();

@@ -4,8 +4,9 @@ use super::respond::{self, Wishes};
 use crate::audit::Body;
 use crate::auth::Caller;
 use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target};
+use crate::fhir::identifier::{INS_OIDS, Ins};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
-use crate::pages::{self, RecordPage};
+use crate::pages::{self, HomePage, RecordLink, RecordPage};
 use crate::service;
 use crate::store::Recorded;
 use crate::{clock, ids};
@@ -26,7 +27,8 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .route("/session", web::post().to(sign_in))
         .route("/session/end", web::post().to(sign_out))
         .route("/record/{id}", web::get().to(record))
-        .route("/document/{id}", web::get().to(document));
+        .route("/record", web::post().to(look_up))
+        .route("/page/Binary/{id}", web::get().to(document));
 }
 
 #[derive(serde::Deserialize)]
@@ -62,29 +64,16 @@ async fn home(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
         Ok(None) => return html(StatusCode::OK, pages::sign_in(None)),
         Err(problem) => return html(StatusCode::UNAUTHORIZED, pages::sign_in(Some(&problem.to_string()))),
     };
-    let search = match patient_search(&request) {
-        Ok(search) => search,
+    let parameters = Parameters(vec![("_count".to_owned(), "100".to_owned())]);
+    let resource_type = match service::known_type("Patient") {
+        Ok(resource_type) => resource_type,
         Err(problem) => return failure(&problem),
     };
+    let search = Interaction::Search { resource_type, place: SearchPlace::Cohort, parameters };
     match ask(&state, &caller, search).await {
-        Ok(found) => html(StatusCode::OK, pages::home(&found)),
+        Ok(found) => html(StatusCode::OK, pages::home(&HomePage { caller: name(&caller), records: &links(&found), may_look_up: may_look_up(&caller), notice: None })),
         Err(problem) => failure(&problem),
     }
-}
-
-/// The record of `?identifier=`, or every record that authorises the caller.
-fn patient_search(request: &HttpRequest) -> Result<Interaction, Problem> {
-    let resource_type = service::known_type("Patient")?;
-    let sent = super::request::parameters(request.query_string())?;
-    let (place, mut parameters) = match sent.get("identifier").filter(|token| !token.is_empty()) {
-        Some(token) => {
-            let ins = token.split_once('|').and_then(|(system, value)| crate::fhir::identifier::Ins::new(system.trim(), value.trim()));
-            (SearchPlace::Record(ins.map_or(RecordName::Unknown, RecordName::Ins)), vec![("identifier".to_owned(), token.to_owned())])
-        }
-        None => (SearchPlace::Cohort, Vec::new()),
-    };
-    parameters.push(("_count".to_owned(), "100".to_owned()));
-    Ok(Interaction::Search { resource_type, place, parameters: Parameters(parameters) })
 }
 
 /// One record: identity, documents, results, and, for the patient, who looked at it.
@@ -118,8 +107,15 @@ async fn record_page(state: &State, caller: &Caller, id: &str) -> Result<String,
         Caller::Patient(_) => Some(ask(state, caller, search("AuditEvent", "-date")?).await?),
         Caller::Professional(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
     };
-    let base = state.server.base();
-    Ok(pages::record(&RecordPage { patient: &patient, documents: &documents, observations: &observations, accesses: accesses.as_ref(), base }))
+    Ok(pages::record(&RecordPage {
+        patient: &patient,
+        documents: &documents,
+        observations: &observations,
+        accesses: accesses.as_ref(),
+        base: "/page",
+        caller: name(caller),
+        notice: None,
+    }))
 }
 
 /// The original of a document, never run in this origin (decision 16).
@@ -132,6 +128,64 @@ async fn document(request: HttpRequest, path: web::Path<String>, state: web::Dat
     let place = state.server.store.id_cipher().open(&path.into_inner());
     let recorded = interact(&state, &caller, Interaction::RetrieveDocument(Target { resource_type, place })).await;
     respond::respond(recorded, &Wishes::default(), state.server.base())
+}
+
+/// How the caller is named at the top of a page.
+fn name(caller: &Caller) -> &str {
+    match caller {
+        Caller::Professional(professional) => &professional.name,
+        Caller::Patient(_) => "Patient",
+        Caller::System(system) => &system.client,
+        Caller::Operator | Caller::Server => "",
+    }
+}
+
+fn may_look_up(caller: &Caller) -> bool {
+    match caller {
+        Caller::Professional(_) | Caller::System(_) => true,
+        Caller::Patient(_) | Caller::Operator | Caller::Server => false,
+    }
+}
+
+/// A link for each Patient of a searchset.
+fn links(found: &Value) -> Vec<RecordLink> {
+    let entries = found.get("entry").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let patients = entries.iter().filter_map(|entry| entry.get("resource"));
+    patients
+        .filter_map(|patient| {
+            let id = patient.get("id")?.as_str()?;
+            let birth_date = patient.get("birthDate").and_then(Value::as_str).unwrap_or_default().to_owned();
+            Some(RecordLink { href: format!("/record/{id}"), name: pages::person_name(patient), birth_date })
+        })
+        .collect()
+}
+
+#[derive(serde::Deserialize)]
+struct LookUp {
+    ins: String,
+}
+
+/// The record of a matricule, under whichever of the accepted OIDs it is: TD0.2, then its page.
+async fn look_up(request: HttpRequest, form: web::Form<LookUp>, state: web::Data<State>) -> HttpResponse {
+    let caller = match caller(&request, &state) {
+        Ok(Some(caller)) => caller,
+        Ok(None) | Err(_) => return html(StatusCode::UNAUTHORIZED, pages::sign_in(None)),
+    };
+    for oid in INS_OIDS {
+        let Some(ins) = Ins::new(oid, form.ins.trim()) else { continue };
+        if let Err(problem) = state.limits.existence(&caller) {
+            return failure(&problem);
+        }
+        match ask(&state, &caller, Interaction::Existence { ins: Some(ins) }).await {
+            Ok(found) => {
+                if let Some(link) = links(&found).into_iter().next() {
+                    return HttpResponse::SeeOther().insert_header((header::LOCATION, link.href)).finish();
+                }
+            }
+            Err(problem) => return failure(&problem),
+        }
+    }
+    failure(&Problem::new(IssueKind::ResourceNotFound, "Aucun dossier pour ce matricule"))
 }
 
 /// Who is signed in: none without a cookie.
@@ -182,7 +236,7 @@ fn html(status: StatusCode, body: String) -> HttpResponse {
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+            pages::CONTENT_SECURITY_POLICY,
         ))
         .body(body)
 }

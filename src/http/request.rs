@@ -4,6 +4,7 @@ use super::routes::Route;
 use crate::fhir::identifier::Ins;
 use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target, TransactionEntry};
 use crate::fhir::media_type::{self, Format};
+use crate::fhir::path::Path;
 use crate::fhir::resource_type::Home;
 use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, json, xml};
 use crate::search;
@@ -184,8 +185,9 @@ pub(crate) fn create(server: &Server, resource_type: ResourceType, body: Resourc
         "DocumentReference" => Ok(Interaction::Deposit { record: record_of_element(server, &body, "subject"), body }),
         _ => {
             let named = resource_type.record_paths().iter().find_map(|path| {
-                let reference = crate::fhir::path::first(&body, path)?;
-                Some(record_of_reference(server, reference))
+                let path = Path::compile(path).ok()?;
+                let found = path.evaluate(&body).into_iter().next()?;
+                Some(record_of_reference(server, found.element.object()?))
             });
             let record = match (resource_type.home(), named) {
                 (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
@@ -205,11 +207,11 @@ fn same_type(resource_type: ResourceType, body: &Resource) -> Result<(), Problem
 }
 
 fn record_of_element(server: &Server, body: &Resource, element: &str) -> RecordName {
-    body.get(element).map_or(RecordName::Unknown, |reference| record_of_reference(server, reference))
+    body.get(element).and_then(Value::as_object).map_or(RecordName::Unknown, |reference| record_of_reference(server, reference))
 }
 
 /// The record that a Reference names: literally, logically by INS, or by the draft's `Patient?identifier=` (decision 14).
-pub(crate) fn record_of_reference(server: &Server, reference: &Value) -> RecordName {
+fn record_of_reference(server: &Server, reference: &Resource) -> RecordName {
     let of_token = |token: &str| token.split_once('|').and_then(|(system, value)| Ins::new(system, value));
     if let Some(literal) = reference.get("reference").and_then(Value::as_str) {
         let ins = match literal.strip_prefix("Patient?identifier=") {

@@ -1,11 +1,11 @@
 //! The route table, and the one way from a request to its answer.
 use super::request::{self, text};
 use super::respond::{self, Wishes};
-use super::{State, page};
+use super::{State, capability, page};
 use crate::auth::{self, Caller};
 use crate::fhir::interaction::Parameters;
-use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
-use crate::service::{self, capabilities};
+use crate::fhir::{Interaction, IssueKind, Problem};
+use crate::service;
 use crate::{clock, ids};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -130,7 +130,7 @@ async fn handle(
     let path = request.match_info().query("tail");
     if path == "metadata" && (request.method() == Method::GET || request.method() == Method::HEAD) {
         *name = "capabilities";
-        return Ok(respond::public(capabilities::bytes(&state.server)?, wishes));
+        return Ok(respond::public(capability::bytes(state), wishes));
     }
     let caller = caller(request, state)?;
     state.limits.request(&caller)?;
@@ -240,12 +240,4 @@ fn request_id(request: &HttpRequest) -> String {
         Some(id) => id.to_owned(),
         None => ids::random::<16>().map_or_else(|_no_entropy| String::new(), |bytes| uuid::Uuid::from_bytes(bytes).to_string()),
     }
-}
-
-/// Types with their interactions, as the CapabilityStatement states them.
-pub(crate) fn described() -> Vec<capabilities::RouteDescription> {
-    ResourceType::all()
-        .filter(|resource_type| resource_type.home() != crate::fhir::resource_type::Home::None)
-        .map(capabilities::describe)
-        .collect()
 }

@@ -12,6 +12,8 @@ mod results;
 
 pub use record::{RecordPage, record};
 
+use serde_json::Value;
+
 use maud::{DOCTYPE, Markup, html};
 
 /// The one stylesheet, served as `/style.css` with type `text/css; charset=utf-8`.
@@ -99,6 +101,12 @@ pub fn home(page: &HomePage<'_>) -> String {
         }
     };
     layout("Dossiers", Some(page.caller), &body)
+}
+
+/// The name of a Patient as a list shows it.
+#[must_use]
+pub fn person_name(patient: &Value) -> String {
+    format::items(patient, "name").find_map(format::human_name).unwrap_or_else(|| "Dossier".into())
 }
 
 /// A page for a request that failed: `text` is the first issue of its OperationOutcome.

@@ -95,7 +95,8 @@ pub struct Component {
     /// Where it is, from the element of the composite.
     pub path: Path,
     /// Numbers of the rows of the parameter that it names.
-    pub(super) stored: Vec<u16>,
+    /// Numbers under which its index rows stand.
+    pub stored: Vec<u16>,
 }
 
 /// A search parameter of one type.
@@ -117,7 +118,8 @@ pub struct Parameter {
     pub components: Vec<Component>,
     /// Numbers under which its index rows stand: its own, or those of the parameters that it is the same as or the
     /// union of. So `patient` needs no rows beside `subject`, nor `combo-code` beside `code` and `component-code`.
-    pub(super) stored: Vec<u16>,
+    /// Numbers under which its index rows stand.
+    pub stored: Vec<u16>,
     /// Whether the SQL tables hold rows of this parameter itself.
     pub(super) has_rows: bool,
 }

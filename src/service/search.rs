@@ -11,7 +11,7 @@ use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::ReadScope;
-use crate::search::{self, Include, Key, Keyer, ParseContext, Predicate, Query, Total};
+use crate::search::{self, Include, Keyer, Kind, Parameter, ParseContext, Query, Total};
 use crate::store::{self, Access, Cursor, Page, PageRequest, Stored};
 use std::collections::{BTreeSet, HashSet};
 
@@ -47,7 +47,7 @@ pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, paramete
 pub fn search(context: &Context<'_>, access: &Access, resource_type: ResourceType, parameters: &Parameters) -> Result<Outcome, Problem> {
     let (cursor, parameters) = take_cursor(parameters)?;
     let mut query = parse(context, resource_type, &parameters)?;
-    hide_superseded(context, &mut query, &parameters);
+    hide_superseded(context, &mut query, &parameters)?;
     let request = PageRequest {
         count: usize::try_from(query.count).unwrap_or(usize::MAX),
         total: wants_total(context, access, &query),
@@ -84,21 +84,15 @@ fn matches(context: &Context<'_>, query: &Query, stored: &Stored) -> bool {
 
 /// Data of a replaced document leave every search that does not ask for them (`_tag`) or for one of them (`_id`):
 /// a corrected result supersedes the old one at once (DESIGN section 4).
-fn hide_superseded(context: &Context<'_>, query: &mut Query, parameters: &Parameters) {
+fn hide_superseded(context: &Context<'_>, query: &mut Query, parameters: &Parameters) -> Result<(), Problem> {
     let asked = parameters.names().any(|name| matches!(name.split(':').next(), Some("_tag" | "_id")));
     if asked || query.plan.resource_type.name() == "DocumentReference" {
-        return;
+        return Ok(());
     }
-    if let Some(key) = superseded_key(&context.server.keyer) {
-        query.plan.predicates.push(Predicate::Not(Box::new(Predicate::Tokens(vec![key]))));
-    }
-}
-
-/// The index key of the tag `superseded`.
-fn superseded_key(keyer: &Keyer) -> Option<Key> {
-    let observation = ResourceType::parse("Observation")?;
-    let tag = search::registry().parameter(observation, "_tag")?;
-    Some(keyer.token(tag.number, Some(&format!("{}/CodeSystem/data-state", crate::fhir::CANONICAL)), "superseded"))
+    let tag = format!("{}/CodeSystem/data-state|superseded", crate::fhir::CANONICAL);
+    let hidden = parse(context, query.resource_type, &Parameters(vec![("_tag:not".into(), tag)]))?;
+    query.plan.predicates.extend(hidden.plan.predicates);
+    Ok(())
 }
 
 /// In one record the total is always exact (decision 12); over several it is counted on request.
@@ -107,14 +101,6 @@ fn wants_total(_context: &Context<'_>, access: &Access, query: &Query) -> bool {
         ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => !matches!(query.total, Total::None),
         ReadScope::Cohort | ReadScope::Directory => matches!(query.total, Total::Accurate),
     }
-}
-
-/// The base of the index keys of references of this parameter inside one record.
-pub(super) fn reference_base(resource_type: &str, code: &str) -> Result<Key, Problem> {
-    let missing = || Problem::new(IssueKind::Internal, "A search parameter is missing from the table");
-    let resource_type = super::known_type(resource_type)?;
-    let parameter = search::registry().parameter(resource_type, code).ok_or_else(missing)?;
-    Ok(Keyer::reference_base(parameter.number, false))
 }
 
 /// Resources that the page includes: what its resources point at, and what points at them; each under the same access.
@@ -138,14 +124,26 @@ fn includes(context: &Context<'_>, access: &Access, query: &Query, page: &[Store
     }
     let places: Vec<(Pid, Rid)> = page.iter().map(|stored| (stored.pid, stored.rid)).collect();
     for include in &query.revincludes {
-        let Some(parameter) = include.parameter else { continue };
-        let base = Keyer::reference_base(parameter.number, false);
-        let limit = context.server.includes_max + 1;
-        let found = store::resource_referring(context.unit, access, base, &places, limit)?;
-        let found = found.into_iter().filter(|stored| include.source.is_none_or(|source| source == stored.resource_type)).collect();
+        let found = pointing(context, access, include, &places)?;
         add(context, &mut out, &mut seen, found, include)?;
     }
     Ok(out)
+}
+
+/// Resources of the include's type that refer to one of these places by its parameter, or by any.
+fn pointing(context: &Context<'_>, access: &Access, include: &Include, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
+    let Some(source) = include.source else { return Ok(Vec::new()) };
+    let parameters: Vec<&Parameter> = match include.parameter {
+        Some(parameter) => vec![parameter],
+        None => search::registry().parameters(source).filter(|parameter| parameter.kind() == Kind::Reference).collect(),
+    };
+    let mut found = Vec::new();
+    for number in parameters.iter().flat_map(|parameter| &parameter.stored) {
+        let base = Keyer::reference_base(*number, false);
+        let referring = store::resource_referring(context.unit, access, base, places, context.server.includes_max + 1)?;
+        found.extend(referring.into_iter().filter(|stored| stored.resource_type == source));
+    }
+    Ok(found)
 }
 
 fn pointed_at(context: &Context<'_>, include: &Include, resources: &[Stored]) -> Vec<(Pid, Rid)> {

@@ -6,7 +6,8 @@ use crate::fhir::{CANONICAL, Issue, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft};
 use crate::service::{Context, references};
-use crate::store::{self, Access, NewResource, Stored};
+use crate::fhir::interaction::Parameters;
+use crate::store::{self, Access, NewResource, PageRequest, Stored};
 use crate::translate::{self, DepositedFile, Entry, Translation};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -114,12 +115,12 @@ fn document_reference(context: &Context<'_>, deposited: &Deposited<'_>, pid: Pid
         size: u64::try_from(deposited.content.bytes.len()).unwrap_or(u64::MAX),
         sha1: deposited.content.sha1.clone(),
     };
-    let sent = deposited.body;
-    let (mut out, _) = translate::document_reference(deposited.document, &file, sent);
+    let (mut out, _) = translate::document_reference(deposited.document, &file);
     let id = context.server.id(pid, rid);
     out.insert("identifier".into(), identifiers(&id, 1));
     out.insert("status".into(), if deposited.versions.late { "superseded" } else { "current" }.into());
     let reference_type = crate::service::known_type("DocumentReference")?;
+    fill(&mut out, deposited.body);
     let replaced: Vec<Value> = deposited
         .versions
         .replaced
@@ -132,6 +133,21 @@ fn document_reference(context: &Context<'_>, deposited: &Deposited<'_>, pid: Pid
         out.insert("relatesTo".into(), Value::Array(replaced));
     }
     Ok(out)
+}
+
+/// What the header leaves open and the deposit states.
+fn fill(out: &mut Resource, sent: &Resource) {
+    for name in ["category", "description"] {
+        if let (false, Some(value)) = (out.contains_key(name), sent.get(name)) {
+            out.insert(name.into(), value.clone());
+        }
+    }
+    let (Some(Value::Object(context)), Some(Value::Object(sent))) = (out.get_mut("context"), sent.get("context")) else { return };
+    for name in ["facilityType", "practiceSetting", "event"] {
+        if let (false, Some(value)) = (context.contains_key(name), sent.get(name)) {
+            context.insert(name.into(), value.clone());
+        }
+    }
 }
 
 /// logicalId is the stable id; entryUUID names this version of the metadata (decision 1).
@@ -259,8 +275,11 @@ fn supersede(context: &Context<'_>, rules: &Access, old: &Stored) -> Result<(), 
 
 /// Everything that was made of a document: the targets of its Provenance.
 fn made_of(context: &Context<'_>, rules: &Access, document: &Stored) -> Result<Vec<Stored>, Problem> {
-    let base = crate::service::search::reference_base("Provenance", "entity")?;
-    let provenances = store::resource_referring(context.unit, rules, base, &[(document.pid, document.rid)], 10)?;
+    let reference = context.server.reference(document.resource_type, document.pid, document.rid);
+    let parameters = Parameters(vec![("entity".into(), reference)]);
+    let query = crate::service::search::parse(context, crate::service::known_type("Provenance")?, &parameters)?;
+    let page = PageRequest { count: 10, total: false, cursor: None };
+    let provenances = store::resource_search(context.unit, rules, &query.plan, &page, &mut |_| true)?.resources;
     let mut places = Vec::new();
     for provenance in provenances.iter().filter(|stored| stored.resource_type.name() == "Provenance") {
         let body = parsed(provenance)?;
