@@ -5,7 +5,10 @@ use crate::harness::{Actor, Deposit, PAT_TROIS, World, on_both};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-specs! { "documents": every_sample_is_deposited_into_the_record_of_its_patient }
+specs! { "documents":
+    every_sample_is_deposited_into_the_record_of_its_patient,
+    a_document_that_is_a_file_has_that_file_as_a_media,
+}
 
 fn person(row: &Row) -> Person {
     let fixed = |name: &str| -> &'static str { row[name].clone().leak() };
@@ -58,6 +61,30 @@ mod checks {
                 let original = reader.send("GET", &url, &[("Accept", &kind)], Vec::new());
                 assert_eq!(original.status, 200, "{}", row["file"]);
                 assert!(original.body == bytes, "{}: the original comes back byte for byte", row["file"]);
+            }
+        });
+    }
+
+    pub(super) fn a_document_that_is_a_file_has_that_file_as_a_media(table: &[Row]) {
+        on_both(|world| {
+            let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
+            let reader = world.general_practitioner();
+            for row in table {
+                let Some(bytes) = sample(&row["file"]) else { return };
+                Deposit::of(&bytes).filed_by(&world.hospital_system());
+                let media = reader.search(&format!("Media?patient={patient}"));
+                assert_eq!(media.len(), 1, "{media:#?}");
+                let content = &media[0]["content"];
+                assert_eq!(
+                    (&content["contentType"], content["size"].to_string()),
+                    (&Value::from(row["content type"].as_str()), row["size"].clone())
+                );
+                let file = reader.send("GET", content["url"].as_str().unwrap(), &[("Accept", &row["content type"])], Vec::new());
+                let digest: String = openssl::sha::sha1(&file.body).iter().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!((file.status, digest), (200, row["sha1"].clone()));
+                assert_eq!(file.header("x-content-type-options"), "nosniff");
+                assert!(file.header("content-disposition").starts_with("attachment"), "{}", file.header("content-disposition"));
+                assert!(file.header("content-security-policy").contains("sandbox"), "{}", file.header("content-security-policy"));
             }
         });
     }

@@ -10,6 +10,7 @@ mod formats;
 mod includes;
 mod laboratory;
 mod paging;
+mod previous_results;
 mod td02;
 mod tokens;
 mod trace;

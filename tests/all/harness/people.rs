@@ -50,7 +50,12 @@ impl Person {
 
     /// The five traits, as fr-core-patient-ins.
     pub(crate) fn patient(&self) -> Value {
-        let kind = if self.oid.ends_with(".9") { "INS-NIA" } else { "INS-NIR" };
+        let kind = match self.oid.rsplit('.').next() {
+            Some("8") => "INS-NIR",
+            Some("9") => "INS-NIA",
+            Some("10") => "INS-NIR-TEST",
+            _ => "INS-NIR-DEMO",
+        };
         json!({
             "resourceType": "Patient",
             "meta": {"profile": ["https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins"]},
