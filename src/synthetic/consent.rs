@@ -1,5 +1,5 @@
 //! Consents of the synthetic records, as DESIGN section 5 shapes them (IHE PCF basic).
-use super::directory::{identifier_type, Professional, SURGERY, Structure};
+use super::directory::{Professional, SURGERY, Structure, identifier_type};
 use crate::fhir::{CANONICAL, Resource};
 use serde_json::{Value, json};
 
@@ -68,7 +68,8 @@ impl ConsentPlan {
             provision.insert("period".into(), json!({"start": from, "end": until}));
         }
         if let Some(actor) = self.actor() {
-            let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
+            let role =
+                json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
             provision.insert("actor".into(), json!([{"role": role, "reference": reference(actor)}]));
         }
         if let Some(code) = purpose {
