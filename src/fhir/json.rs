@@ -233,10 +233,7 @@ pub fn is_number(text: &str) -> bool {
         None => (mantissa, None),
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(digits)
+    digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(digits) && exponent.is_none_or(digits)
 }
 
 /// What the server itself writes into a resource: its id and its meta.
@@ -353,6 +350,29 @@ mod tests {
         assert!(parse_value(nested(64).as_bytes()).is_ok());
         assert_eq!(parse_value(nested(65).as_bytes()).unwrap_err().status(), 400);
         assert_eq!(parse_value("[".repeat(1_000_000).as_bytes()).unwrap_err().status(), 400);
+    }
+
+    proptest::proptest! {
+        /// serde_json is the oracle: the same texts are accepted, with the same values (but for keys that stand twice).
+        #[test]
+        fn texts_are_accepted_as_serde_json_accepts_them(text in r#"[\[\]{}:,"\\ea0-2.+\-Etrufalsn ]{0,12}"#) {
+            let ours = parse_value(text.as_bytes()).ok();
+            let theirs = serde_json::from_str::<Value>(&text).ok();
+            let twice = theirs.is_some() && parse_value(text.as_bytes()).is_err_and(|problem| problem.issues().all(|issue| issue.expression.is_some()));
+            proptest::prop_assert!(twice || ours.is_some() == theirs.is_some(), "{}", text);
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
+            let _ = parse(&bytes);
+        }
+
+        /// What was written is read as it was.
+        #[test]
+        fn any_string_comes_back(text in "\\PC{0,40}|[\\x00-\\x7f]{0,40}") {
+            let value = Value::from(text);
+            proptest::prop_assert_eq!(parse_value(value.to_string().as_bytes()).unwrap(), value);
+        }
     }
 
     #[test]

@@ -55,10 +55,8 @@ pub fn parse(text: &str, public_base: &str) -> Reference {
     }
     let relative = own.unwrap_or(text);
     if let Some((name, query)) = relative.split_once('?') {
-        return ResourceType::parse(name).map_or(Reference::Invalid, |resource_type| Reference::Conditional {
-            resource_type,
-            query: query.to_owned(),
-        });
+        return ResourceType::parse(name)
+            .map_or(Reference::Invalid, |resource_type| Reference::Conditional { resource_type, query: query.to_owned() });
     }
     match local(relative) {
         Some((resource_type, id, version)) => {
@@ -207,7 +205,9 @@ mod tests {
 
     #[test]
     fn what_is_elsewhere_is_absolute() {
-        for text in ["https://other.example/fhir/Patient/1", "https://dmp.example/fhirx/Patient/1", "https://dmp.example/fhir/nothing"] {
+        for text in
+            ["https://other.example/fhir/Patient/1", "https://dmp.example/fhirx/Patient/1", "https://dmp.example/fhir/nothing"]
+        {
             assert_eq!(parse(text, BASE), Reference::Absolute(text.into()));
         }
     }
@@ -218,7 +218,17 @@ mod tests {
         assert_eq!(parse("urn:uuid:x", BASE), Reference::Urn("urn:uuid:x".into()));
         let query = "identifier=urn:oid:1.2|3".to_owned();
         assert_eq!(parse("Patient?identifier=urn:oid:1.2|3", BASE), Reference::Conditional { resource_type: patient(), query });
-        for text in ["", "Patient", "Patient/", "Patient/a b", "Nothing/1", "Nothing?x=1", "Patient/1/x", "/Patient/1", "Patient/1/_history"] {
+        for text in [
+            "",
+            "Patient",
+            "Patient/",
+            "Patient/a b",
+            "Nothing/1",
+            "Nothing?x=1",
+            "Patient/1/x",
+            "/Patient/1",
+            "Patient/1/_history",
+        ] {
             assert_eq!(parse(text, BASE), Reference::Invalid, "{text:?}");
         }
     }

@@ -1,1 +1,2 @@
-//! service
+//! Use cases: one file for each.
+pub mod capabilities;

@@ -329,7 +329,9 @@ fn retype(kind: Type, value: &mut Node) {
     let primitive = match kind {
         Type::Boolean if text == "true" => Primitive::Bool(true),
         Type::Boolean if text == "false" => Primitive::Bool(false),
-        Type::Integer | Type::UnsignedInt | Type::PositiveInt if is_number(text.strip_prefix('+').unwrap_or(text)) && text != "-0" => {
+        Type::Integer | Type::UnsignedInt | Type::PositiveInt
+            if is_number(text.strip_prefix('+').unwrap_or(text)) && text != "-0" =>
+        {
             let Ok(number) = text.parse() else { return };
             Primitive::Integer(number)
         }
