@@ -220,6 +220,28 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether objects and arrays nest no deeper than [`DEPTH_MAX`]: what XML brought must be readable as JSON again.
+#[must_use]
+pub fn is_within_depth(resource: &Resource) -> bool {
+    fn within(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Object(members) => left > 0 && members.values().all(|member| within(member, left - 1)),
+            Value::Array(items) => left > 0 && items.iter().all(|item| within(item, left - 1)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        }
+    }
+    resource.values().all(|member| within(member, DEPTH_MAX - 1))
+}
+
+/// The same JSON with line breaks and indentation, for `_pretty=true`; digits stay.
+///
+/// # Errors
+/// `Malformed` for what is no JSON object.
+pub fn pretty(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec_pretty(&parse_unchecked(bytes)?)
+        .map_err(|_error| Problem::new(IssueKind::Internal, "A stored resource cannot be written as JSON"))
+}
+
 /// The JSON grammar of numbers: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`.
 #[must_use]
 pub fn is_number(text: &str) -> bool {
@@ -373,6 +395,11 @@ mod tests {
             let value = Value::from(text);
             proptest::prop_assert_eq!(parse_value(value.to_string().as_bytes()).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn pretty_keeps_digits_and_order() {
+        assert_eq!(pretty(br#"{"b":1.00,"a":[2E-1]}"#).unwrap(), b"{\n  \"b\": 1.00,\n  \"a\": [\n    2E-1\n  ]\n}");
     }
 
     #[test]

@@ -175,6 +175,64 @@ fn what_is_not_well_formed_or_too_large_is_malformed() {
 }
 
 #[test]
+fn pretty_puts_each_element_on_a_line_and_leaves_narratives_alone() {
+    let json = r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"> <b>a</b></div>"},"contained":[{"resourceType":"Patient","id":"a"}],"link":[{"other":{"reference":"\u0023a"},"type":"refer"}]}"#;
+    let pretty = super::write_pretty(json.as_bytes()).unwrap();
+    let expected = r##"<?xml version="1.0" encoding="UTF-8"?>
+<Patient xmlns="http://hl7.org/fhir">
+  <text>
+    <status value="generated"/>
+    <div xmlns="http://www.w3.org/1999/xhtml"> <b>a</b></div>
+  </text>
+  <contained>
+    <Patient>
+      <id value="a"/>
+    </Patient>
+  </contained>
+  <link>
+    <other>
+      <reference value="#a"/>
+    </other>
+    <type value="refer"/>
+  </link>
+</Patient>"##;
+    assert_eq!(std::str::from_utf8(&pretty).unwrap(), expected);
+    assert_eq!(Value::Object(read(&pretty).unwrap()), serde_json::from_str::<Value>(json).unwrap());
+}
+
+#[test]
+fn what_xml_brings_can_be_read_as_json() {
+    let nested = |depth: usize| {
+        let open = "<extension url=\"u\">".repeat(depth);
+        let close = "</extension>".repeat(depth);
+        format!("<Patient xmlns=\"http://hl7.org/fhir\">{open}<valueCode value=\"x\"/>{close}</Patient>")
+    };
+    let resource = read(nested(31).as_bytes()).unwrap();
+    assert!(json::parse(Value::Object(resource).to_string().as_bytes()).is_ok());
+    refused(&nested(32), IssueKind::Malformed, "");
+}
+
+#[test]
+fn what_was_never_checked_is_an_error_and_no_panic() {
+    for text in [
+        r#"{"resourceType":"Patient","name":[]}"#,
+        r#"{"resourceType":"Patient","name":{}}"#,
+        r#"{"resourceType":"Patient","foo":["x"]}"#,
+        r#"{"resourceType":"Patient","active":null}"#,
+        r#"{"resourceType":"Patient","_active":null}"#,
+        r#"{"resourceType":"Patient","name":[{"given":[null],"_given":[null,null]}]}"#,
+        r#"{"resourceType":"Patient","multipleBirthInteger":99999999999}"#,
+        r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#,
+        r#"{"resourceType":"Patient","text":{"div":1}}"#,
+        r#"{"resourceType":"Patiente"}"#,
+        r#"{"id":"x"}"#,
+        "{}",
+    ] {
+        let _ = write(text.as_bytes());
+    }
+}
+
+#[test]
 fn a_character_that_xml_lacks_is_not_written() {
     let resource = json!({"resourceType": "Observation", "status": "final", "code": {"text": "\u{ffff}"}});
     assert_eq!(write(resource.to_string().as_bytes()).unwrap_err().status(), 406);
