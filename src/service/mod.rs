@@ -289,5 +289,3 @@ fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
 pub(crate) fn known_type(name: &str) -> Result<ResourceType, Problem> {
     ResourceType::parse(name).ok_or_else(|| Problem::new(IssueKind::Internal, "A resource type is missing from the table"))
 }
-//! Use cases: one file for each.
-pub mod capabilities;

@@ -2,9 +2,6 @@
 use super::directory::{Professional, SURGERY, Structure};
 use crate::fhir::Resource;
 use crate::fhir::consent::{ConsentFrame, Party};
-use super::directory::{Professional, SURGERY, Structure, identifier_type};
-use crate::fhir::{CANONICAL, Resource};
-use serde_json::{Value, json};
 
 /// Who is named by a Consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,35 +51,6 @@ impl ConsentPlan {
             Self::TreatingPhysician(professional) => frame.medecin_traitant(&professional.number()?),
             Self::Blocking(actor) => frame.blocage(&actor.party()?),
         })
-        let mut provision = Resource::new();
-        provision.insert("type".into(), json!(provision_type));
-        if let Self::Authorisation(_) = self {
-            provision.insert("period".into(), json!({"start": from, "end": until}));
-        }
-        if let Some(actor) = self.actor() {
-            let role =
-                json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
-            provision.insert("actor".into(), json!([{"role": role, "reference": reference(actor)}]));
-        }
-        if let Some(code) = purpose {
-            let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
-            provision.insert("purpose".into(), json!([{"system": system, "code": code}]));
-        }
-        let value = json!({
-            "resourceType": "Consent",
-            "meta": {"profile": [format!("{CANONICAL}/StructureDefinition/dmp-consent-{}", self.kind())]},
-            "status": "active",
-            "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-            "patient": {"reference": patient},
-            "dateTime": at,
-            "performer": [{"reference": patient}],
-            "organization": [reference(ConsentActor::Structure(&SURGERY))],
-            "sourceAttachment": {"title": "Déclaration recueillie par voie électronique"},
-            "policy": [{"uri": format!("{CANONICAL}/policy/{}", self.kind())}],
-            "provision": provision
-        });
-        value.as_object().cloned().unwrap_or_default()
     }
 }
 

@@ -102,7 +102,6 @@ create-trace create-provenance create-binary create-patient create-type-not-serv
 transaction | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 ";
 
-const INTERACTIONS: [&str; 31] = [
 const INTERACTIONS: [&str; 33] = [
     "existence",
     "read",
@@ -135,7 +134,6 @@ const INTERACTIONS: [&str; 33] = [
     "create-provenance",
     "create-binary",
     "create-patient",
-    "create-unknown-purpose",
     "create-type-not-served",
     "transaction",
 ];
@@ -173,8 +171,8 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "read-nowhere" => Interaction::Read(nowhere("Observation")),
         "update-nowhere" => Interaction::UpdateConsent { target: nowhere("Consent"), if_match: None, body: autorisation(who) },
         "deposit" => Interaction::Deposit { record: here(), body: Default::default() },
-        "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()] },
-        "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new() },
+        "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()], position: Some(0) },
+        "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new(), position: None },
         "create-consent" => Interaction::CreateConsent { record: here(), body: autorisation(who) },
         "update-consent" => Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) },
         "create" => create("Observation", Some(here())),
