@@ -2,3 +2,6 @@
 
 mod cluster;
 mod store;
+mod store_documents;
+mod store_search;
+mod store_trace;
