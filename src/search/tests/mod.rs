@@ -88,15 +88,8 @@ impl World {
             let (name, value) = part.split_once('=').unwrap();
             (name.to_owned(), value.to_owned())
         });
-        let context = ParseContext {
-            keyer: &self.keyer,
-            local: &|name| self.place(name),
-            time_zone: &self.zone,
-            lenient,
-            now: NOW,
-            pid,
-            record: None,
-        };
+        let context =
+            ParseContext { keyer: &self.keyer, local: &|name| self.place(name), time_zone: &self.zone, lenient, now: NOW, pid };
         parse(resource_type(name), &Parameters(parameters.collect()), &context)
     }
 

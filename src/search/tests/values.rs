@@ -265,6 +265,10 @@ fn booleans_identifiers_and_contacts_are_tokens() {
             ("Patient?deceased=true", &["p"]),
             ("Patient?deceased=false", &["q"]),
             ("Patient?telecom=0102030405", &["p"]),
+            ("Patient?telecom=phone|0102030405", &["p"]),
+            ("Patient?telecom=email|0102030405", &[]),
+            ("Patient?telecom=|0102030405", &["p"]),
+            ("Patient?telecom=phone|", &["p"]),
             ("Patient?email=a@b.example", &["p"]),
             ("Patient?phone=a@b.example", &[]),
             (&format!("Patient?identifier:of-type={nh}|NH|279035121518989"), &["p"]),
@@ -350,6 +354,22 @@ fn references_are_found_by_place_url_and_identifier() {
             ("Observation?subject:identifier=|2790,urn:oid:1.2.250.1.213.1.4.8|2790", &["logical"]),
             ("Observation?subject:identifier=2790,1", &["logical"]),
             ("Observation?patient:missing=true", &["group"]),
+        ],
+    );
+}
+
+#[test]
+fn the_identifier_of_a_reference_is_exact_but_where_the_type_is_filtered() {
+    let logical = |stated: &str| json!({"identifier": {"system": "urn:oid:1.2", "value": "9"}, "type": stated});
+    let world = world("Observation", "subject", vec![("patient", logical("Patient")), ("group", logical("Group"))]);
+    let recheck = |query: &str| world.parse(query, None, false).unwrap().plan.recheck;
+    assert!(!recheck("Observation?subject:identifier=urn:oid:1.2|9"));
+    assert!(recheck("Observation?patient:identifier=urn:oid:1.2|9"));
+    check(
+        &world,
+        &[
+            ("Observation?subject:identifier=urn:oid:1.2|9,x", &["patient", "group"]),
+            ("Observation?patient:identifier=urn:oid:1.2|9,x", &["patient"]),
         ],
     );
 }
