@@ -11,6 +11,7 @@ use crate::fhir::interaction::Parameters;
 use crate::fhir::{Issue, IssueKind, Problem, ResourceType};
 use crate::ids::Pid;
 use jiff::tz::TimeZone;
+use std::fmt;
 
 /// Matches of a page where the query says nothing.
 pub const COUNT_DEFAULT: u32 = 50;
@@ -77,8 +78,8 @@ pub struct Include {
     pub iterate: bool,
 }
 
-/// A query.
-#[derive(Debug, Clone)]
+/// A query. Prints the names of its parameters only.
+#[derive(Clone)]
 pub struct Query {
     /// Type searched.
     pub resource_type: ResourceType,
@@ -102,6 +103,13 @@ pub struct Query {
     pub ignored: Vec<Issue>,
     pub(super) criteria: Vec<Criterion>,
     pub(super) sort: Vec<(&'static Parameter, bool)>,
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.self_parameters.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "Query({}, {names:?})", self.resource_type)
+    }
 }
 
 /// Handled before the query is read.

@@ -384,6 +384,8 @@ fn the_same_number_in_another_record_is_another_resource() {
 fn a_reference_to_the_directory_is_not_one_to_the_record() {
     let world = World::new(vec![
         json!({"resourceType": "Practitioner", "id": "d", "name": [{"family": "Martin"}]}),
+        json!({"resourceType": "Organization", "id": "chu", "name": "CHU de Nantes"}),
+        json!({"resourceType": "Organization", "id": "lab", "name": "Laboratoire", "partOf": {"reference": "Organization/chu"}}),
         json!({"resourceType": "Observation", "id": "o", "performer": [{"reference": "Practitioner/d"}]}),
     ]);
     check(
@@ -395,6 +397,9 @@ fn a_reference_to_the_directory_is_not_one_to_the_record() {
             ("Observation?performer.name=martin", &["o"]),
             ("Observation?performer.name=durand", &[]),
             ("Practitioner?family=martin", &["d"]),
+            ("Organization?partof=Organization/chu", &["lab"]),
+            ("Organization?partof.name=chu", &["lab"]),
+            ("Organization?_has:Organization:partof:name=labo", &["chu"]),
         ],
     );
 }
