@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// RPPS of the professionals of the specs.
@@ -41,13 +40,11 @@ pub(crate) struct Record {
 
 /// Runs a spec on SQLite and on PostgreSQL; the second is skipped, with a printed line, where it is not installed.
 pub(crate) fn on_both(spec: impl Fn(&World)) {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let sqlite = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", sqlite.path().join("dmp.sqlite").display());
     World::run(sqlite, database, &spec);
-    let name = format!("spec_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    if let Some(database) = crate::cluster::database(&name) {
-        World::run(tempfile::tempdir().unwrap(), database, &spec);
+    if let Some(database) = crate::cluster::database() {
+        World::run(tempfile::tempdir().unwrap(), database.url, &spec);
     }
 }
 
@@ -68,6 +65,9 @@ fn settings(folder: &Path, database: &str) -> dmp_fhir::config::Settings {
 
 impl World {
     fn run(folder: tempfile::TempDir, database: String, spec: &impl Fn(&Self)) {
+        // What the server logs stands in the output of a test that fails.
+        let filter = tracing_subscriber::EnvFilter::new("warn");
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_test_writer().try_init();
         let running = dmp_fhir::http::serve(settings(folder.path(), &database)).unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
