@@ -87,16 +87,8 @@ impl CallerColumns {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] = [
-        Self::Read,
-        Self::Query,
-        Self::Existence,
-        Self::Deposit,
-        Self::Create,
-        Self::Update,
-        Self::Delete,
-        Self::Open,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Read, Self::Query, Self::Existence, Self::Deposit, Self::Create, Self::Update, Self::Delete, Self::Open];
     /// Its stable number in the table `audit`.
     #[must_use]
     pub const fn number(self) -> i16 {

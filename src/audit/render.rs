@@ -77,7 +77,10 @@ pub fn render(event: &Event, context: &RenderContext<'_>) -> Resource {
     }
     audit.insert("agent".into(), Value::Array(agents));
     let server_type = json!([{"system": "http://terminology.hl7.org/CodeSystem/security-source-type", "code": "4"}]);
-    audit.insert("source".into(), json!({"site": context.server.base, "observer": {"display": context.server.name}, "type": server_type}));
+    audit.insert(
+        "source".into(),
+        json!({"site": context.server.base, "observer": {"display": context.server.name}, "type": server_type}),
+    );
     audit.insert("entity".into(), Value::Array(entities));
     audit
 }
@@ -107,12 +110,24 @@ impl Shape {
             transaction: None,
             query: false,
         };
-        let create = Self { action: "C", interaction: "create", client: (DICOM, "110153"), server: (DICOM, "110152"), user: "AUT", ..read };
+        let create = Self {
+            action: "C",
+            interaction: "create",
+            client: (DICOM, "110153"),
+            server: (DICOM, "110152"),
+            user: "AUT",
+            ..read
+        };
         match action {
             Action::Read => read,
-            Action::Query | Action::Existence => {
-                Self { action: "E", interaction: "search-type", client: (DICOM, "110153"), server: (DICOM, "110152"), query: true, ..read }
-            }
+            Action::Query | Action::Existence => Self {
+                action: "E",
+                interaction: "search-type",
+                client: (DICOM, "110153"),
+                server: (DICOM, "110152"),
+                query: true,
+                ..read
+            },
             Action::Deposit => Self { transaction: Some(("ITI-105", "Simplified Publish")), ..create },
             Action::Create | Action::Open => create,
             Action::Update => Self { action: "U", interaction: "update", ..create },
@@ -157,8 +172,13 @@ fn profile(event: &Event, context: &RenderContext<'_>) -> Option<String> {
     data.then(|| if patient { format!("{BALP}.Patient{name}") } else { format!("{BALP}.{name}") })
 }
 
+/// The query, where there is one: FHIR has no empty values.
+fn query_of(event: &Event) -> Option<&str> {
+    event.query.as_deref().filter(|query| !query.is_empty())
+}
+
 fn query_profile(event: &Event, patient: bool) -> Option<String> {
-    event.query.as_ref()?;
+    query_of(event)?;
     Some(if patient { format!("{BALP}.PatientQuery") } else { format!("{BALP}.Query") })
 }
 
@@ -269,7 +289,7 @@ fn entities(event: &Event, context: &RenderContext<'_>, shape: &Shape) -> Vec<Va
     let typed = |code: &str| json!({"system": ENTITY_TYPE, "code": code});
     let role = |code: &str| json!({"system": OBJECT_ROLE, "code": code});
     let mut entities = Vec::new();
-    if let (true, Some(query)) = (shape.query, &event.query) {
+    if let (true, Some(query)) = (shape.query, query_of(event)) {
         let encoded = STANDARD.encode(query.as_bytes());
         entities.push(json!({"type": typed("2"), "role": role("24"), "query": encoded}));
     }
@@ -281,7 +301,8 @@ fn entities(event: &Event, context: &RenderContext<'_>, shape: &Shape) -> Vec<Va
         entities.push(json!({"what": {"reference": patient}, "type": typed("1"), "role": role("1")}));
     }
     if !event.request.is_empty() {
-        let request = json!({"system": "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "code": "XrequestId"});
+        let request =
+            json!({"system": "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "code": "XrequestId"});
         entities.push(json!({"what": {"identifier": {"value": event.request}}, "type": request}));
     }
     entities

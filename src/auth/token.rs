@@ -87,7 +87,8 @@ impl Verifier {
             return Err(refused("The token is longer than 8 KiB"));
         }
         let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(refused("The token is not a signed JWT"));
         };
         let signed = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
@@ -229,9 +230,9 @@ fn profession(claims: &Map<String, Value>) -> Result<String, Problem> {
 fn structure(claims: &Map<String, Value>) -> Result<Option<Finess>, Problem> {
     match text(claims, "SubjectOrganizationID") {
         None => Ok(None),
-        Some(number) => {
-            Finess::new(number).map(Some).ok_or_else(|| refused("Claim SubjectOrganizationID is not a FINESS (1 and 9 characters)"))
-        }
+        Some(number) => Finess::new(number)
+            .map(Some)
+            .ok_or_else(|| refused("Claim SubjectOrganizationID is not a FINESS (1 and 9 characters)")),
     }
 }
 
@@ -253,6 +254,7 @@ pub fn challenge(problem: &Problem) -> String {
         return "Bearer realm=\"dmp-fhir\"".to_owned();
     }
     // Texts of this module have no quotation mark; others are kept out of the quoted string all the same.
-    let why: String = why.chars().filter(|character| (' '..='~').contains(character) && !['"', '\\'].contains(character)).collect();
+    let why: String =
+        why.chars().filter(|character| (' '..='~').contains(character) && !['"', '\\'].contains(character)).collect();
     format!("Bearer realm=\"dmp-fhir\", error=\"invalid_token\", error_description=\"{why}\"")
 }

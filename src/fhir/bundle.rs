@@ -175,13 +175,16 @@ mod tests {
 
     #[test]
     fn a_searchset_has_links_total_and_entries_with_their_bytes_untouched() {
-        let body: &[u8] = br#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1.00}}"#;
+        let body: &[u8] =
+            br#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1.00}}"#;
         let bytes = searchset(SearchSet {
             self_link: "http://x/fhir/Observation?code=\"a\"",
             next_link: Some("http://x/next"),
             total: Some(12),
             entries: [("http://x/fhir/Observation/1", body, SearchMode::Match)],
-            outcome: Some(json!({"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "not-supported"}]})),
+            outcome: Some(
+                json!({"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "not-supported"}]}),
+            ),
         });
         assert!(bytes.windows(body.len()).any(|window| window == body));
         let bundle = valid(&bytes);

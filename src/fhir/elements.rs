@@ -345,6 +345,21 @@ mod tests {
     }
 
     #[test]
+    fn every_path_to_a_record_is_a_reference_or_the_patient_itself() {
+        for resource_type in crate::fhir::ResourceType::all() {
+            for path in resource_type.record_paths() {
+                let mut steps = path.split('.');
+                let mut definition = resource(steps.next().unwrap()).unwrap();
+                assert_eq!(definition.name, resource_type.name());
+                for step in steps {
+                    definition = definition.elements.iter().find(|element| element.name == step).unwrap().types[0].definition();
+                }
+                assert!(matches!(definition.name, "Reference" | "Patient"), "{path} is a {}", definition.name);
+            }
+        }
+    }
+
+    #[test]
     fn every_element_has_a_type_and_every_bound_set_is_known() {
         for definition in &TABLE.types {
             for element in &definition.elements {

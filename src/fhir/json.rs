@@ -220,6 +220,28 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether objects and arrays nest no deeper than [`DEPTH_MAX`]: what XML brought must be readable as JSON again.
+#[must_use]
+pub fn is_within_depth(resource: &Resource) -> bool {
+    fn within(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Object(members) => left > 0 && members.values().all(|member| within(member, left - 1)),
+            Value::Array(items) => left > 0 && items.iter().all(|item| within(item, left - 1)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        }
+    }
+    resource.values().all(|member| within(member, DEPTH_MAX - 1))
+}
+
+/// The same JSON with line breaks and indentation, for `_pretty=true`; digits stay.
+///
+/// # Errors
+/// `Malformed` for what is no JSON object.
+pub fn pretty(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec_pretty(&parse_unchecked(bytes)?)
+        .map_err(|_error| Problem::new(IssueKind::Internal, "A stored resource cannot be written as JSON"))
+}
+
 /// The JSON grammar of numbers: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`.
 #[must_use]
 pub fn is_number(text: &str) -> bool {
@@ -233,10 +255,7 @@ pub fn is_number(text: &str) -> bool {
         None => (mantissa, None),
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(digits)
+    digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(digits) && exponent.is_none_or(digits)
 }
 
 /// What the server itself writes into a resource: its id and its meta.
@@ -353,6 +372,34 @@ mod tests {
         assert!(parse_value(nested(64).as_bytes()).is_ok());
         assert_eq!(parse_value(nested(65).as_bytes()).unwrap_err().status(), 400);
         assert_eq!(parse_value("[".repeat(1_000_000).as_bytes()).unwrap_err().status(), 400);
+    }
+
+    proptest::proptest! {
+        /// serde_json is the oracle: the same texts are accepted, with the same values (but for keys that stand twice).
+        #[test]
+        fn texts_are_accepted_as_serde_json_accepts_them(text in r#"[\[\]{}:,"\\ea0-2.+\-Etrufalsn ]{0,12}"#) {
+            let ours = parse_value(text.as_bytes()).ok();
+            let theirs = serde_json::from_str::<Value>(&text).ok();
+            let twice = theirs.is_some() && parse_value(text.as_bytes()).is_err_and(|problem| problem.issues().all(|issue| issue.expression.is_some()));
+            proptest::prop_assert!(twice || ours.is_some() == theirs.is_some(), "{}", text);
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
+            let _ = parse(&bytes);
+        }
+
+        /// What was written is read as it was.
+        #[test]
+        fn any_string_comes_back(text in "\\PC{0,40}|[\\x00-\\x7f]{0,40}") {
+            let value = Value::from(text);
+            proptest::prop_assert_eq!(parse_value(value.to_string().as_bytes()).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn pretty_keeps_digits_and_order() {
+        assert_eq!(pretty(br#"{"b":1.00,"a":[2E-1]}"#).unwrap(), b"{\n  \"b\": 1.00,\n  \"a\": [\n    2E-1\n  ]\n}");
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub fn body_format(content_type: Option<&str>) -> Result<Format, Problem> {
     if parameter(content_type, "charset").is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
         return Err(refused("The charset is not UTF-8"));
     }
-    essence_of(content_type).ok_or_else(|| refused("The Content-Type is neither application/fhir+json nor application/fhir+xml of FHIR 4.0"))
+    essence_of(content_type)
+        .ok_or_else(|| refused("The Content-Type is neither application/fhir+json nor application/fhir+xml of FHIR 4.0"))
 }
 
 /// A media type, a legacy spelling of one, or a short form of `_format`; of FHIR 4.0 or of no version.
@@ -146,10 +147,14 @@ mod tests {
 
     #[test]
     fn underscore_format_decides_over_accept() {
-        for format in ["xml", "text/xml", "application/xml", "application/fhir+xml", "application/fhir xml", "application/xml+fhir"] {
+        for format in
+            ["xml", "text/xml", "application/xml", "application/fhir+xml", "application/fhir xml", "application/xml+fhir"]
+        {
             check("application/fhir+json", format, Some(Format::Xml));
         }
-        for format in ["json", "application/json", "application/fhir+json", "application/fhir json", "application/json fhir", "text/json"] {
+        for format in
+            ["json", "application/json", "application/fhir+json", "application/fhir json", "application/json fhir", "text/json"]
+        {
             check("application/fhir+xml", format, Some(Format::Json));
         }
         check("application/fhir+json", "html", None);

@@ -55,10 +55,8 @@ pub fn parse(text: &str, public_base: &str) -> Reference {
     }
     let relative = own.unwrap_or(text);
     if let Some((name, query)) = relative.split_once('?') {
-        return ResourceType::parse(name).map_or(Reference::Invalid, |resource_type| Reference::Conditional {
-            resource_type,
-            query: query.to_owned(),
-        });
+        return ResourceType::parse(name)
+            .map_or(Reference::Invalid, |resource_type| Reference::Conditional { resource_type, query: query.to_owned() });
     }
     match local(relative) {
         Some((resource_type, id, version)) => {
@@ -140,6 +138,48 @@ pub fn links_mut(resource: &mut Resource, visit: &mut dyn FnMut(Link, &mut Strin
     }
 }
 
+/// Visits every Reference of the resource, read only, with its FHIRPath: for whoever must say which one does not resolve.
+pub fn references(resource: &Resource, visit: &mut dyn FnMut(&str, &Map<String, Value>)) {
+    if let Some(definition) = resource_definition(resource) {
+        let mut path = definition.name.to_owned();
+        walk(definition, resource, &mut path, visit);
+    }
+}
+
+type Visit<'a> = &'a mut dyn FnMut(&str, &Map<String, Value>);
+
+fn walk(definition: &'static TypeDefinition, members: &Map<String, Value>, path: &mut String, visit: Visit<'_>) {
+    if definition.name == "Reference" {
+        visit(path, members);
+    }
+    for (key, value) in members {
+        let name = key.strip_prefix('_').unwrap_or(key);
+        let Some((element, used)) = definition.element(name) else { continue };
+        let inner = if name == key { Some(used.definition()) } else { elements::find("Element") };
+        let length = path.len();
+        path.extend([".", element.name]);
+        if element.choice {
+            path.extend([".ofType(", used.definition().name, ")"]);
+        }
+        for (index, item) in value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().enumerate() {
+            let Value::Object(members) = item else { continue };
+            let inner = match inner {
+                Some(definition) if definition.kind == Kind::AnyResource => resource_definition(members),
+                other => other,
+            };
+            let before = path.len();
+            if value.is_array() {
+                path.push_str(&format!("[{index}]"));
+            }
+            if let Some(definition) = inner {
+                walk(definition, members, path, visit);
+            }
+            path.truncate(before);
+        }
+        path.truncate(length);
+    }
+}
+
 fn resource_definition(object: &Map<String, Value>) -> Option<&'static TypeDefinition> {
     elements::resource(object.get("resourceType")?.as_str()?)
 }
@@ -207,7 +247,9 @@ mod tests {
 
     #[test]
     fn what_is_elsewhere_is_absolute() {
-        for text in ["https://other.example/fhir/Patient/1", "https://dmp.example/fhirx/Patient/1", "https://dmp.example/fhir/nothing"] {
+        for text in
+            ["https://other.example/fhir/Patient/1", "https://dmp.example/fhirx/Patient/1", "https://dmp.example/fhir/nothing"]
+        {
             assert_eq!(parse(text, BASE), Reference::Absolute(text.into()));
         }
     }
@@ -218,7 +260,17 @@ mod tests {
         assert_eq!(parse("urn:uuid:x", BASE), Reference::Urn("urn:uuid:x".into()));
         let query = "identifier=urn:oid:1.2|3".to_owned();
         assert_eq!(parse("Patient?identifier=urn:oid:1.2|3", BASE), Reference::Conditional { resource_type: patient(), query });
-        for text in ["", "Patient", "Patient/", "Patient/a b", "Nothing/1", "Nothing?x=1", "Patient/1/x", "/Patient/1", "Patient/1/_history"] {
+        for text in [
+            "",
+            "Patient",
+            "Patient/",
+            "Patient/a b",
+            "Nothing/1",
+            "Nothing?x=1",
+            "Patient/1/x",
+            "/Patient/1",
+            "Patient/1/_history",
+        ] {
             assert_eq!(parse(text, BASE), Reference::Invalid, "{text:?}");
         }
     }
@@ -236,6 +288,25 @@ mod tests {
         assert_eq!(named_type("http://x/fhir/Patient/1/_history/2"), Some(patient()));
         assert_eq!(named_type("http://x/fhir/Patient"), None);
         assert_eq!(named_type("urn:uuid:a/Patient/1"), None);
+    }
+
+    #[test]
+    fn every_reference_is_visited_with_its_path() {
+        let bundle = json!({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Observation",
+            "_status": {"extension": [{"url": "u", "valueReference": {"reference": "A"}}]},
+            "contained": [{"resourceType": "Patient", "managingOrganization": {"display": "B"}}],
+            "performer": [{"reference": "C"}, {"reference": "D"}]}}]});
+        let mut seen = Vec::new();
+        references(bundle.as_object().unwrap(), &mut |path, object| {
+            seen.push(format!("{path}={}", object.values().next().unwrap().as_str().unwrap()));
+        });
+        let expected = [
+            "status.extension[0].value.ofType(Reference)=A",
+            "contained[0].managingOrganization=B",
+            "performer[0]=C",
+            "performer[1]=D",
+        ];
+        assert_eq!(seen, expected.map(|rest| format!("Bundle.entry[0].resource.{rest}")));
     }
 
     #[test]

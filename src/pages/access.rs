@@ -6,7 +6,8 @@ use serde_json::Value;
 
 /// The list of accesses.
 pub(super) fn section(accesses: &Value) -> Markup {
-    let mut rows: Vec<&Value> = matches(accesses).filter(|resource| text(resource, "/resourceType") == Some("AuditEvent")).collect();
+    let mut rows: Vec<&Value> =
+        matches(accesses).filter(|resource| text(resource, "/resourceType") == Some("AuditEvent")).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(text(row, "/recorded").unwrap_or_default()));
     html! {
         h2 id="accesses" { "Qui a consulté ce dossier" }
@@ -21,10 +22,10 @@ pub(super) fn section(accesses: &Value) -> Markup {
                         tbody {
                             @for row in &rows {
                                 tr {
-                                    td data-label="Date" { @if let Some(at) = text(row, "/recorded") { (time(at)) } }
+                                    td { @if let Some(at) = text(row, "/recorded") { (time(at)) } }
                                     th scope="row" { (who(row)) }
-                                    td data-label="Quoi" { (what(row)) @if let Some(reason) = purpose(row) { " " span.flag { (reason) } } }
-                                    td data-label="Issue" { (outcome(row)) }
+                                    td { (what(row)) @if let Some(reason) = purpose(row) { " " span.flag { (reason) } } }
+                                    td { (outcome(row)) }
                                 }
                             }
                         }

@@ -35,7 +35,7 @@ fn line(document: &Value, base: &str) -> Markup {
     let link = text(attachment, "/url").and_then(binary_id).map(|id| format!("{base}/Binary/{id}"));
     html! {
         tr {
-            td data-label="Date" { @if let Some(date) = text(document, "/date") { (time(date)) } }
+            td { @if let Some(date) = text(document, "/date") { (time(date)) } }
             th scope="row" {
                 (title)
                 @if text(document, "/status") == Some("superseded") { " " span.flag { "Version remplacée" } }
@@ -44,14 +44,15 @@ fn line(document: &Value, base: &str) -> Markup {
             }
             td data-label="Type" { (kind) }
             td data-label="Auteur" { (authors(document)) }
-            td { @if let Some(link) = link { a href=(link) aria-label=(format!("Ouvrir l'original : {title}")) { "Ouvrir l'original" } } }
+            td { @if let Some(link) = link { a href=(link) aria-label=(format!("Ouvrir l'original : {title}")) { "Ouvrir" } } }
         }
     }
 }
 
 /// What a reader must know of who sees it (EX_3.1-1080).
 fn labels(document: &Value) -> Vec<&'static str> {
-    let codes = items(document, "securityLabel").flat_map(|label| items(label, "coding")).filter_map(|coding| text(coding, "/code"));
+    let codes =
+        items(document, "securityLabel").flat_map(|label| items(label, "coding")).filter_map(|coding| text(coding, "/code"));
     codes
         .filter_map(|code| match code {
             "MASQUE_PS" => Some("Masqué aux professionnels"),
@@ -65,7 +66,8 @@ fn labels(document: &Value) -> Vec<&'static str> {
 /// The id at the end of an attachment's URL, absolute or relative; `None` for what is no Binary of a FHIR server.
 fn binary_id(url: &str) -> Option<&str> {
     let (before, id) = url.rsplit_once('/')?;
-    let plain = !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    let plain =
+        !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     (plain && (before == "Binary" || before.ends_with("/Binary"))).then_some(id)
 }
 
@@ -85,9 +87,12 @@ fn name(document: &Value, reference: &Value) -> Option<String> {
     match text(resource, "/resourceType") {
         Some("PractitionerRole") => {
             let practitioner = resource.get("practitioner").unwrap_or(&Value::Null);
-            let person = contained(practitioner).and_then(person_name).or_else(|| text(practitioner, "/display").map(str::to_owned));
+            let person =
+                contained(practitioner).and_then(person_name).or_else(|| text(practitioner, "/display").map(str::to_owned));
             let organization = resource.get("organization").unwrap_or(&Value::Null);
-            let structure = contained(organization).and_then(|organization| text(organization, "/name")).or_else(|| text(organization, "/display"));
+            let structure = contained(organization)
+                .and_then(|organization| text(organization, "/name"))
+                .or_else(|| text(organization, "/display"));
             match (person, structure) {
                 (Some(person), Some(structure)) => Some(format!("{person} ({structure})")),
                 (person, structure) => person.or_else(|| structure.map(str::to_owned)),

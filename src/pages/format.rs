@@ -21,13 +21,42 @@ pub(super) fn date(text: &str) -> String {
     }
 }
 
-/// A decimal as it stands in the resource, every digit kept, with a comma.
+/// A decimal as it stands in the resource, every digit kept, with a comma; long whole parts in groups of three.
 pub(super) fn decimal(value: &Value) -> String {
     match value {
-        Value::Number(number) => number.to_string().replace('.', ","),
+        Value::Number(number) => grouped(&number.to_string().replace('.', ",")),
         Value::String(text) => text.clone(),
         _ => String::new(),
     }
+}
+
+fn grouped(number: &str) -> String {
+    let (whole, rest) = number.split_at(number.find(|character: char| !character.is_ascii_digit()).unwrap_or(number.len()));
+    if whole.len() < 5 {
+        return number.to_owned();
+    }
+    let mut out = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out + rest
+}
+
+/// Lower case without the accents of French, for alphabetical order.
+pub(super) fn folded(text: &str) -> String {
+    let plain = |character| match character {
+        'à' | 'â' | 'ä' => 'a',
+        'é' | 'è' | 'ê' | 'ë' => 'e',
+        'î' | 'ï' => 'i',
+        'ô' | 'ö' => 'o',
+        'ù' | 'û' | 'ü' => 'u',
+        'ç' => 'c',
+        other => other,
+    };
+    text.to_lowercase().chars().map(plain).collect()
 }
 
 /// UCUM units that a reader knows under another spelling; any other stays as the document wrote it.
@@ -108,6 +137,8 @@ mod tests {
     fn every_digit_of_a_decimal_is_kept() {
         let value: Value = serde_json::from_str("1.950").unwrap();
         assert_eq!(decimal(&value), "1,950");
+        assert_eq!(decimal(&json!(1_000_000)), "1\u{202f}000\u{202f}000");
+        assert_eq!(decimal(&json!(-12345)), "-12345");
     }
 
     #[test]

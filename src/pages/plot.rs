@@ -29,7 +29,8 @@ pub(super) fn plot(name: &str, rows: &[&ResultRow<'_>], anchor: &str) -> Option<
     let bounds = rows.iter().filter(|row| row.unit == *unit).map(|row| row.bounds).find(|bounds| *bounds != (None, None));
     let (low, high) = bounds.unwrap_or((None, None));
     let scale = Scale::new(first.0, last.0, points.iter().map(|point| point.1).chain(low).chain(high));
-    let line: Vec<String> = points.iter().map(|(day, value, ..)| format!("{:.1},{:.1}", scale.x(*day), scale.y(*value))).collect();
+    let line: Vec<String> =
+        points.iter().map(|(day, value, ..)| format!("{:.1},{:.1}", scale.x(*day), scale.y(*value))).collect();
     let band = (scale.y(high.unwrap_or(scale.max)), scale.y(low.unwrap_or(scale.min)));
     let title = format!("{anchor}-title");
     Some(html! {
@@ -100,7 +101,15 @@ impl Scale {
         ticks
     }
     fn label(&self, tick: f64) -> String {
-        let decimals = if self.step >= 1.0 { 0 } else if self.step >= 0.1 { 1 } else if self.step >= 0.01 { 2 } else { 4 };
+        let decimals = if self.step >= 1.0 {
+            0
+        } else if self.step >= 0.1 {
+            1
+        } else if self.step >= 0.01 {
+            2
+        } else {
+            4
+        };
         format!("{tick:.decimals$}").replace('.', ",")
     }
     /// Four days from the first to the last, and how their labels are aligned.
@@ -108,9 +117,25 @@ impl Scale {
         let parts = if self.span < 90.0 { [0.0, 1.0].as_slice() } else { [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0].as_slice() };
         let at = |part: f64| {
             let hours = (self.span * part).round() * 24.0;
-            self.first.checked_add(jiff::SignedDuration::try_from_secs_f64(hours * 3600.0).unwrap_or_default()).unwrap_or(self.first)
+            self.first
+                .checked_add(jiff::SignedDuration::try_from_secs_f64(hours * 3600.0).unwrap_or_default())
+                .unwrap_or(self.first)
         };
-        parts.iter().map(|part| (at(*part), if *part == 0.0 { "start" } else if *part == 1.0 { "end" } else { "middle" })).collect()
+        parts
+            .iter()
+            .map(|part| {
+                (
+                    at(*part),
+                    if *part == 0.0 {
+                        "start"
+                    } else if *part == 1.0 {
+                        "end"
+                    } else {
+                        "middle"
+                    },
+                )
+            })
+            .collect()
     }
 }
 
@@ -122,7 +147,16 @@ fn days(from: Date, to: Date) -> f64 {
 fn nice(raw: f64) -> f64 {
     let power = 10_f64.powf(raw.log10().floor());
     let factor = raw / power;
-    power * if factor <= 1.0 { 1.0 } else if factor <= 2.0 { 2.0 } else if factor <= 5.0 { 5.0 } else { 10.0 }
+    power
+        * if factor <= 1.0 {
+            1.0
+        } else if factor <= 2.0 {
+            2.0
+        } else if factor <= 5.0 {
+            5.0
+        } else {
+            10.0
+        }
 }
 
 #[cfg(test)]

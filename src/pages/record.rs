@@ -28,7 +28,7 @@ pub struct RecordPage<'a> {
 pub fn record(page: &RecordPage<'_>) -> String {
     let name = items(page.patient, "name").find_map(human_name).unwrap_or_else(|| "Dossier".into());
     let body = html! {
-        (identity(page.patient, &name))
+        (identity(page.patient, &name, page.accesses.is_some()))
         @if let Some(notice) = page.notice {
             p.notice role="status" { (notice) }
         }
@@ -41,13 +41,18 @@ pub fn record(page: &RecordPage<'_>) -> String {
     layout(&name, Some(page.caller), &body)
 }
 
-fn identity(patient: &Value, name: &str) -> Markup {
+fn identity(patient: &Value, name: &str, with_accesses: bool) -> Markup {
     let usual = items(patient, "name").find(|name| text(name, "/use") == Some("usual")).and_then(human_name);
     let official = items(patient, "name").find(|name| text(name, "/use") == Some("official"));
-    let birth_names = official.and_then(|official| items(official, "extension").find_map(|extension| {
-        text(extension, "/url").filter(|url| url.ends_with("birth-list-given-name")).and_then(|_| text(extension, "/valueString"))
-    }));
-    let birth_place = items(patient, "extension").find(|extension| text(extension, "/url").is_some_and(|url| url.ends_with("/patient-birthPlace")));
+    let birth_names = official.and_then(|official| {
+        items(official, "extension").find_map(|extension| {
+            text(extension, "/url")
+                .filter(|url| url.ends_with("birth-list-given-name"))
+                .and_then(|_| text(extension, "/valueString"))
+        })
+    });
+    let birth_place = items(patient, "extension")
+        .find(|extension| text(extension, "/url").is_some_and(|url| url.ends_with("/patient-birthPlace")));
     let insee = birth_place.and_then(|place| text(place, "/valueAddress/extension/0/valueCoding/code"));
     let city = birth_place.and_then(|place| text(place, "/valueAddress/city"));
     let place: Vec<&str> = city.into_iter().chain(insee).collect();
@@ -58,8 +63,10 @@ fn identity(patient: &Value, name: &str) -> Markup {
         None => None,
     };
     let address = items(patient, "address").next().map(address);
-    let trait_row = |label: &str, value: Option<String>| html! {
-        @if let Some(value) = value { div { dt { (label) } dd { (value) } } }
+    let trait_row = |label: &str, value: Option<String>| {
+        html! {
+            @if let Some(value) = value { div { dt { (label) } dd { (value) } } }
+        }
     };
     html! {
         section.card aria-labelledby="identity" {
@@ -84,7 +91,7 @@ fn identity(patient: &Value, name: &str) -> Markup {
             ul.toc {
                 li { a href="#results" { "Résultats" } }
                 li { a href="#documents" { "Documents" } }
-                li { a href="#accesses" { "Accès au dossier" } }
+                @if with_accesses { li { a href="#accesses" { "Accès au dossier" } } }
             }
         }
     }
@@ -98,8 +105,9 @@ fn numbers(patient: &Value) -> Vec<(String, String)> {
         Some("urn:oid:1.2.250.1.213.1.4.11") => "INS (démonstration)".into(),
         _ => identifier.get("type").and_then(concept).unwrap_or_else(|| "Identifiant".into()),
     };
-    let mut numbers: Vec<_> =
-        items(patient, "identifier").filter_map(|identifier| Some((label(identifier), text(identifier, "/value")?.to_owned()))).collect();
+    let mut numbers: Vec<_> = items(patient, "identifier")
+        .filter_map(|identifier| Some((label(identifier), text(identifier, "/value")?.to_owned())))
+        .collect();
     numbers.sort_by_key(|(label, _)| !label.starts_with("INS"));
     numbers
 }

@@ -66,9 +66,11 @@ impl<'a> ResultRow<'a> {
         }
         let time = ["/effectiveDateTime", "/effectivePeriod/start", "/effectivePeriod/end", "/effectiveInstant"];
         let time = time.iter().find_map(|pointer| text(resource, pointer)).unwrap_or_default();
-        let unit = text(resource, "/valueQuantity/unit").or_else(|| text(resource, "/valueQuantity/code")).map(unit).unwrap_or_default();
+        let unit =
+            text(resource, "/valueQuantity/unit").or_else(|| text(resource, "/valueQuantity/code")).map(unit).unwrap_or_default();
         let flags = flags(resource);
-        let tagged = |code: &str| items(resource.get("meta").unwrap_or(&Value::Null), "tag").any(|tag| text(tag, "/code") == Some(code));
+        let tagged =
+            |code: &str| items(resource.get("meta").unwrap_or(&Value::Null), "tag").any(|tag| text(tag, "/code") == Some(code));
         let (range, bounds) = range(resource, &unit);
         let (interpretation, other) = interpretation(resource);
         let drawable = !negated(resource) && !tagged("text-differs") && text(resource, "/status") != Some("cancelled");
@@ -110,13 +112,16 @@ fn code_key(resource: &Value) -> CodeKey {
         Some(code) => format!("{}|{code}", part("system").unwrap_or_default()),
         None => name.to_lowercase(),
     };
-    let code = part("code").map(|code| if part("system") == Some("http://loinc.org") { format!("LOINC {code}") } else { code.to_owned() });
+    let code = part("code")
+        .map(|code| if part("system") == Some("http://loinc.org") { format!("LOINC {code}") } else { code.to_owned() });
     CodeKey { key, name, code }
 }
 
 fn negated(resource: &Value) -> bool {
-    items(resource, "modifierExtension")
-        .any(|extension| text(extension, "/url").is_some_and(|url| url.ends_with("/negationInd")) && extension.get("valueBoolean") == Some(&Value::Bool(true)))
+    items(resource, "modifierExtension").any(|extension| {
+        text(extension, "/url").is_some_and(|url| url.ends_with("/negationInd"))
+            && extension.get("valueBoolean") == Some(&Value::Bool(true))
+    })
 }
 
 /// Reservations in words: status, negation, tags (C4 R4 and R6, C7-22).
@@ -210,9 +215,9 @@ fn coded(value: &Value) -> Option<String> {
 
 fn interval(low: Option<&str>, high: Option<&str>) -> String {
     match (low, high) {
-        (Some(low), Some(high)) => format!("{low} – {high}"),
-        (Some(low), None) => format!("≥ {low}"),
-        (None, Some(high)) => format!("≤ {high}"),
+        (Some(low), Some(high)) => format!("{low}\u{a0}–\u{a0}{high}"),
+        (Some(low), None) => format!("≥\u{a0}{low}"),
+        (None, Some(high)) => format!("≤\u{a0}{high}"),
         (None, None) => String::new(),
     }
 }
@@ -227,7 +232,11 @@ fn range(resource: &Value, value_unit: &str) -> (String, (Option<f64>, Option<f6
             let unit = text(quantity, "/unit").or_else(|| text(quantity, "/code")).map(unit).unwrap_or_default();
             let number = decimal(quantity.get("value")?);
             let same = unit == value_unit || unit.is_empty();
-            Some((if same { number.clone() } else { format!("{number} {unit}") }, same, number.replace(',', ".").parse::<f64>().ok()))
+            Some((
+                if same { number.clone() } else { format!("{number} {unit}") },
+                same,
+                number.replace(',', ".").parse::<f64>().ok(),
+            ))
         };
         let (low, high) = (bound("low"), bound("high"));
         if low.is_some() || high.is_some() {
@@ -266,7 +275,8 @@ fn point(resource: &Value, time: &str) -> Option<(Date, f64)> {
 
 fn chapter(resource: &Value) -> Option<String> {
     let codings = || items(resource, "category").flat_map(|category| items(category, "coding"));
-    let own = codings().filter(|coding| text(coding, "/system") != Some("http://terminology.hl7.org/CodeSystem/observation-category"));
+    let own =
+        codings().filter(|coding| text(coding, "/system") != Some("http://terminology.hl7.org/CodeSystem/observation-category"));
     own.filter_map(|coding| {
         let known = match text(coding, "/code") {
             Some("18719-5") => Some("Biochimie"),

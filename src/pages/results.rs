@@ -1,5 +1,5 @@
 //! The results of a record: comments first, then an overview, antibiograms by organism, and each analysis with its trend.
-use super::format::{has_more, matches};
+use super::format::{folded, has_more, matches};
 use super::plot::plot;
 use super::result::{CodeKey, Mark, ResultRow};
 use super::time;
@@ -91,13 +91,14 @@ fn analyses<'r, 'a>(rows: &'r [ResultRow<'a>], left_out: &HashSet<&str>) -> Vec<
     }
     let mut analyses: Vec<_> = by_code.into_values().collect();
     // Inside a chapter the analyses that are followed most come first.
-    analyses.sort_by_key(|analysis| (analysis.chapter, Reverse(analysis.rows.len()), analysis.code.name.to_lowercase()));
+    analyses.sort_by_key(|analysis| (analysis.chapter, Reverse(analysis.rows.len()), folded(&analysis.code.name)));
     analyses
 }
 
 /// Comments that stand on a whole act or battery: an urgent one must not be lost among the values.
 fn comments(rows: &[ResultRow<'_>]) -> Markup {
-    let notes: Vec<_> = rows.iter().filter(|row| row.is_group()).flat_map(|row| row.notes.iter().map(move |note| (row, note))).collect();
+    let notes: Vec<_> =
+        rows.iter().filter(|row| row.is_group()).flat_map(|row| row.notes.iter().map(move |note| (row, note))).collect();
     html! {
         @if !notes.is_empty() {
             section.notice aria-labelledby="comments" {
@@ -128,11 +129,11 @@ fn overview(analyses: &[Analysis<'_, '_>]) -> Markup {
                             @if let Some(latest) = analysis.rows.first() {
                                 tr {
                                     th scope="row" { a href=(format!("#a{index}")) { (analysis.code.name) } }
-                                    td data-label="Valeur" { (value(latest)) }
-                                    td data-label="Interprétation" { (mark(latest.interpretation)) (flags(latest)) }
+                                    td { (value(latest)) }
+                                    td { (mark(latest.interpretation)) (flags(latest)) }
                                     td data-label="Référence" { (latest.range) }
-                                    td data-label="Date" { @if !latest.time.is_empty() { (time(latest.time)) } }
-                                    td data-label="Valeurs" { (analysis.rows.len()) }
+                                    td { @if !latest.time.is_empty() { (time(latest.time)) } }
+                                    td.count { (analysis.rows.len()) }
                                 }
                             }
                         }
@@ -145,6 +146,8 @@ fn overview(analyses: &[Analysis<'_, '_>]) -> Markup {
 
 fn card(analysis: &Analysis<'_, '_>, index: usize) -> Markup {
     let anchor = format!("a{index}");
+    // Once in the head of the column; a row in another unit says so itself.
+    let unit = analysis.rows.first().map_or("", |row| row.unit.as_str());
     html! {
         article.card.analysis id=(anchor) aria-labelledby=(format!("{anchor}-name")) {
             header {
@@ -160,8 +163,8 @@ fn card(analysis: &Analysis<'_, '_>, index: usize) -> Markup {
             div.scroll {
                 table {
                     caption { "Valeurs, de la plus récente à la plus ancienne" }
-                    thead { tr { th scope="col" { "Date" } th scope="col" { "Valeur" } th scope="col" { "Référence" } th scope="col" { "Interprétation" } } }
-                    tbody { @for row in &analysis.rows { (line(row)) } }
+                    thead { tr { th scope="col" { "Date" } th scope="col" { "Valeur" @if !unit.is_empty() { " (" (unit) ")" } } th scope="col" { "Référence" } th scope="col" { "Interprétation" } } }
+                    tbody { @for row in &analysis.rows { (line(row, unit)) } }
                 }
             }
             @if let Some(method) = analysis.rows.first().and_then(|row| row.method.as_ref()) { p.hint { "Méthode : " (method) } }
@@ -178,11 +181,17 @@ fn heading(code: &CodeKey, anchor: &str) -> Markup {
     }
 }
 
-fn line(row: &ResultRow<'_>) -> Markup {
+fn line(row: &ResultRow<'_>, unit: &str) -> Markup {
     html! {
         tr {
             td { @if row.time.is_empty() { "Sans date" } @else { (time(row.time)) } }
-            td { (value(row)) @for note in &row.notes { br; span.hint { (note) } } }
+            td {
+                @match &row.value {
+                    Some(value) if row.unit == unit => span.number { (value) },
+                    _ => (value(row)),
+                }
+                @for note in &row.notes { br; span.hint { (note) } }
+            }
             td { (row.range) }
             td { (mark(row.interpretation)) (flags(row)) }
         }

@@ -17,12 +17,14 @@ fn tagged(mut observation: Value, code: &str) -> Value {
 }
 
 fn set(resources: Vec<Value>) -> Value {
-    let entries: Vec<Value> = resources.into_iter().map(|resource| json!({"resource": resource, "search": {"mode": "match"}})).collect();
+    let entries: Vec<Value> =
+        resources.into_iter().map(|resource| json!({"resource": resource, "search": {"mode": "match"}})).collect();
     json!({"resourceType": "Bundle", "type": "searchset", "entry": entries})
 }
 
 fn page_of(observations: Vec<Value>) -> String {
-    let (patient, none, observations) = (json!({"resourceType": "Patient", "name": [{"family": "ESSAI", "given": ["A"]}]}), set(vec![]), set(observations));
+    let (patient, none, observations) =
+        (json!({"resourceType": "Patient", "name": [{"family": "ESSAI", "given": ["A"]}]}), set(vec![]), set(observations));
     record(&RecordPage {
         patient: &patient,
         documents: &none,
@@ -89,7 +91,8 @@ fn results_of_one_code_stand_together_newest_first() {
     ]);
     let text = words(&page[page.find("id=\"analyses\"").unwrap()..]);
     assert_eq!(page.matches("<article").count(), 2);
-    assert!(text.find("81 µmol/L").unwrap() < text.find("70 µmol/L").unwrap());
+    assert!(text.contains("Valeur (µmol/L)"));
+    assert!(text.find("10/01/2026 à 08:00 81").unwrap() < text.find("10/01/2025 à 08:00 70").unwrap());
 }
 
 #[test]
@@ -104,7 +107,11 @@ fn the_plot_has_a_range_band_and_a_text_alternative() {
     let mut newest = observation("2", "1", "2026-01-10", json!(81));
     newest["referenceRange"] = json!([{"low": {"value": 45, "unit": "umol/L"}, "high": {"value": 84, "unit": "umol/L"}}]);
     let page = page_of(vec![observation("1", "1", "2025-01-10", json!(70)), newest]);
-    assert!(page.contains("class=\"band\"") && page.contains("role=\"img\"") && page.contains("2 valeurs du 10/01/2025 au 10/01/2026"));
+    assert!(
+        page.contains("class=\"band\"")
+            && page.contains("role=\"img\"")
+            && page.contains("2 valeurs du 10/01/2025 au 10/01/2026")
+    );
 }
 
 #[test]
@@ -122,7 +129,8 @@ fn a_bound_or_a_contradicted_value_is_not_drawn() {
 #[test]
 fn interpretations_are_words_and_code_not_colour_alone() {
     let mut high = observation("1", "1", "2026-01-10", json!(81));
-    high["interpretation"] = json!([{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "H"}]}]);
+    high["interpretation"] =
+        json!([{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "H"}]}]);
     assert!(words(&page_of(vec![high])).contains("Haut (H)"));
 }
 
@@ -134,13 +142,14 @@ fn a_repeated_result_is_left_out_where_the_record_has_it_and_shown_as_such_where
     assert!(!page.contains("71") && !page.contains("Antériorité reprise"));
     let other = tagged(observation("2", "1", "2024-01-10T07:00:00Z", json!(71)), "reported-previous");
     let page = page_of(vec![own, other]);
-    assert!(words(&page).contains("71 µmol/L") && page.contains("Antériorité reprise"));
+    assert!(words(&page).contains("à 08:00 71") && page.contains("Antériorité reprise"));
 }
 
 #[test]
 fn a_denied_fact_never_reads_as_present() {
     let mut denied = observation("1", "1", "2026-01-10", json!(1));
-    denied["modifierExtension"] = json!([{"url": "http://hl7.org/cda/stds/core/StructureDefinition/negationInd", "valueBoolean": true}]);
+    denied["modifierExtension"] =
+        json!([{"url": "http://hl7.org/cda/stds/core/StructureDefinition/negationInd", "valueBoolean": true}]);
     assert!(page_of(vec![denied]).contains("Négation"));
 }
 
@@ -220,10 +229,20 @@ fn documents_link_to_their_originals_and_show_who_sees_them() {
         "content": [{"attachment": {"title": "Compte rendu", "url": "https://dmp.example/fhir/Binary/b-1"}}]
     });
     let (patient, documents, none) = (json!({"resourceType": "Patient"}), set(vec![document]), set(vec![]));
-    let page = record(&RecordPage { patient: &patient, documents: &documents, observations: &none, accesses: Some(&none), base: "/page", caller: "", notice: None });
+    let page = record(&RecordPage {
+        patient: &patient,
+        documents: &documents,
+        observations: &none,
+        accesses: Some(&none),
+        base: "/page",
+        caller: "",
+        notice: None,
+    });
     assert!(page.contains("href=\"/page/Binary/b-1\""));
     let text = words(&page);
-    for part in ["14/03/2026 à 08:15", "Nils SUREAU (Laboratoire)", "Version remplacée", "Masqué aux professionnels", "Aucun accès."] {
+    for part in
+        ["14/03/2026 à 08:15", "Nils SUREAU (Laboratoire)", "Version remplacée", "Masqué aux professionnels", "Aucun accès."]
+    {
         assert!(text.contains(part), "{part}");
     }
 }
@@ -236,8 +255,19 @@ fn accesses_name_who_what_and_how_it_ended() {
         "entity": [{"what": {"reference": "Binary/1"}}]
     });
     let (patient, none, accesses) = (json!({"resourceType": "Patient"}), set(vec![]), set(vec![event]));
-    let page = record(&RecordPage { patient: &patient, documents: &none, observations: &none, accesses: Some(&accesses), base: "/page", caller: "", notice: None });
-    assert!(words(&page).contains("24/11/2026 à 14:00 Dr Odile ESSAI-HOUX (99900000037) Consultation : document Refusé ou non trouvé"));
+    let page = record(&RecordPage {
+        patient: &patient,
+        documents: &none,
+        observations: &none,
+        accesses: Some(&accesses),
+        base: "/page",
+        caller: "",
+        notice: None,
+    });
+    assert!(
+        words(&page)
+            .contains("24/11/2026 à 14:00 Dr Odile ESSAI-HOUX (99900000037) Consultation : document Refusé ou non trouvé")
+    );
 }
 
 #[test]
@@ -245,6 +275,14 @@ fn what_is_cut_off_is_said() {
     let mut observations = set(vec![observation("1", "1", "2026-01-10", json!(1))]);
     observations["link"] = json!([{"relation": "next", "url": "x"}]);
     let (patient, none) = (json!({"resourceType": "Patient"}), set(vec![]));
-    let page = record(&RecordPage { patient: &patient, documents: &none, observations: &observations, accesses: None, base: "/page", caller: "", notice: None });
+    let page = record(&RecordPage {
+        patient: &patient,
+        documents: &none,
+        observations: &observations,
+        accesses: None,
+        base: "/page",
+        caller: "",
+        notice: None,
+    });
     assert!(page.contains("D'autres résultats"));
 }

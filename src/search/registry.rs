@@ -305,7 +305,11 @@ fn parameter(
         shape: row.shape(),
         url: row.url,
         expression: row.expression,
-        has_rows: in_tables && !row.expression.is_empty() && stored == [row.number],
+        // The resource table itself answers these two.
+        has_rows: in_tables
+            && !row.expression.is_empty()
+            && stored == [row.number]
+            && !matches!(row.code, "_id" | "_lastUpdated"),
         path,
         components,
         stored,

@@ -33,7 +33,7 @@ pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Re
     }
     names.insert(translate::SUBJECT.to_owned(), context.server.reference(super::known_type("Patient")?, pid, crate::ids::Rid::PATIENT));
     names.insert(translate::DOCUMENT.to_owned(), context.server.reference(target.resource_type, pid, rid));
-    let parameters = translate::account_parameters(&translation, &names);
+    let parameters = translate::account_parameters(&translation, |urn| names.get(urn).cloned());
     Ok(Outcome {
         status: 200,
         body: Body::Fhir(Value::Object(parameters).to_string().into_bytes()),

@@ -9,7 +9,7 @@ pub(super) use multi::AnyConnection;
 
 /// What the derive makes stays in a module of its own.
 mod multi {
-    #![expect(missing_docs, unreachable_pub, reason = "made by the derive of Diesel")]
+    #![expect(unreachable_pub, reason = "made by the derive of Diesel")]
     use diesel::{PgConnection, SqliteConnection};
 
     /// A connection to SQLite or to PostgreSQL.

@@ -9,7 +9,7 @@ use zstd::dict::DecoderDictionary;
 static DICTIONARY: &[u8] = include_bytes!("../../schema/body.dict");
 static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 
-/// Largest body that is ever unpacked: a damaged length must not take the memory.
+/// Largest body that is ever unpacked.
 const BODY_MAX: usize = 96 * 1024 * 1024;
 
 thread_local! {
@@ -38,8 +38,9 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>, StoreError> {
             *kept = Some(made.map_err(StoreError::Compression)?);
         }
         let Some(decompressor) = kept else { return Err(StoreError::Damaged("no decompressor")) };
-        let size = Decompressor::<'static>::upper_bound(packed).filter(|size| *size <= BODY_MAX);
-        let size = size.ok_or(StoreError::Damaged("a body has no length"))?;
+        // The frame says how long its content is; a damaged one must not take the memory.
+        let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().and_then(|size| usize::try_from(size).ok());
+        let size = size.filter(|size| *size <= BODY_MAX).ok_or(StoreError::Damaged("a body has no length"))?;
         decompressor.decompress(packed, size).map_err(StoreError::Compression)
     })
 }

@@ -19,7 +19,10 @@ const SLICE: usize = 5_000;
 
 /// Matches of one page and one more, the snapshot and the total.
 pub(super) fn search(
-    search: &Search<'_>, page: &PageRequest, position: Option<&Position>, recheck: &mut dyn FnMut(&Stored) -> bool,
+    search: &Search<'_>,
+    page: &PageRequest,
+    position: Option<&Position>,
+    recheck: &mut dyn FnMut(&Stored) -> bool,
 ) -> Result<(i64, Vec<Hit>, Option<u64>), Problem> {
     let snapshot = position.map_or_else(|| search.unit.horizon(), |position| position.snapshot);
     let candidates = candidates(search)?;
@@ -96,7 +99,10 @@ fn bounds<'a>(predicates: &'a [Predicate], direct: bool, out: &mut Vec<Bound<'a>
 }
 
 fn too_costly() -> Problem {
-    Problem::new(IssueKind::TooCostly, "Over several records, one exact criterion must leave at most 20,000 candidates; add one or name the patient")
+    Problem::new(
+        IssueKind::TooCostly,
+        "Over several records, one exact criterion must leave at most 20,000 candidates; add one or name the patient",
+    )
 }
 
 /// Writes `table AS t WHERE <condition on t>`; false for places, which are their own candidates.
@@ -161,9 +167,13 @@ fn candidates(search: &Search<'_>) -> Result<Vec<(i64, i64)>, Problem> {
 fn in_records(search: &Search<'_>, predicate: &Predicate, by_key: bool) -> Result<Vec<(i64, i64)>, Problem> {
     let mut sql = search.unit.sql("WITH g AS MATERIALIZED (");
     own_rows(search, &mut sql, predicate, "t.pid", by_key);
-    sql.push(" LIMIT ").integer(limit()).push(") SELECT r.pid, r.rid");
+    sql.push(") SELECT pid, pid FROM g LIMIT ").integer(limit());
+    // Counted before they are used: a list that was cut short would give a partial answer.
+    let records = load(search, &sql)?;
+    let mut sql = search.unit.sql("WITH g AS MATERIALIZED (SELECT a FROM ");
+    sql.pairs(&records, "q").push(") SELECT r.pid, r.rid");
     select::from(&mut sql, "g", "r");
-    sql.push(" WHERE r.pid = g.pid AND ");
+    sql.push(" WHERE r.pid = g.a AND ");
     search.reader.visible(&mut sql, "r");
     let any = Plan { resource_type: search.plan.resource_type, predicates: Vec::new(), recheck: false, sort: Vec::new() };
     predicate::plan(&mut sql, &search.reader, "r", &any, 0);

@@ -209,7 +209,11 @@ fn group(shared: &Arc<Shared>, first: Task<WriteJob>, tasks: &Receiver<Task<Writ
             None
         }
     };
-    while let (Some(held), Some(task)) = (connection.take(), next.take()) {
+    while let Some(task) = next.take() {
+        let Some(held) = connection.take() else {
+            answer(task.reply, Recorded::refusal(IssueKind::Busy, "The database cannot be written now; try again"));
+            break;
+        };
         if clock::now() > task.deadline {
             answer(task.reply, timeout());
             connection = Some(held);
@@ -220,12 +224,9 @@ fn group(shared: &Arc<Shared>, first: Task<WriteJob>, tasks: &Receiver<Task<Writ
             done.push(Done { outcome, reply, start, last });
             connection = result.ok();
         }
-        if done.len() < GROUP && clock::now().0 - begun < GROUP_MS {
+        if connection.is_some() && done.len() < GROUP && clock::now().0 - begun < GROUP_MS {
             next = tasks.try_recv().ok();
         }
-    }
-    if let Some(task) = next {
-        answer(task.reply, Recorded::refusal(IssueKind::Busy, "The database cannot be written now; try again"));
     }
     let committed = connection.is_some_and(|mut held| match held.batch("COMMIT") {
         Ok(()) => true,

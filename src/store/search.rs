@@ -237,7 +237,11 @@ fn range_expression(sql: &mut Sql, alias: &str, key: Key, descending: bool) {
 /// `TooCostly` over several records without an exact predicate that bounds the candidates to 20,000; `ParameterInvalid`
 /// for a cursor of another search; `Timeout`.
 pub fn resource_search(
-    unit: &Unit, access: &Access, plan: &Plan, page: &PageRequest, recheck: &mut dyn FnMut(&Stored) -> bool,
+    unit: &Unit,
+    access: &Access,
+    plan: &Plan,
+    page: &PageRequest,
+    recheck: &mut dyn FnMut(&Stored) -> bool,
 ) -> Result<Page, Problem> {
     let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access) };
     let about = search.about();
@@ -278,7 +282,10 @@ impl Search<'_> {
 
     /// One record, or the directory: the index gives the order, and the page ends the reading.
     fn in_one_record(
-        &self, page: &PageRequest, position: Option<&Position>, recheck: &mut dyn FnMut(&Stored) -> bool,
+        &self,
+        page: &PageRequest,
+        position: Option<&Position>,
+        recheck: &mut dyn FnMut(&Stored) -> bool,
     ) -> Result<(i64, Vec<Hit>, Option<u64>), Problem> {
         let Some(pid) = self.access.pid() else { return Ok((0, Vec::new(), page.total.then_some(0))) };
         let snapshot = match position {
@@ -308,7 +315,12 @@ impl Search<'_> {
 
     /// The first `want` matches after the position, and with `exhaust` the number of all.
     fn index_hits(
-        &self, snapshot: i64, position: Option<&Position>, want: usize, exhaust: bool, recheck: &mut dyn FnMut(&Stored) -> bool,
+        &self,
+        snapshot: i64,
+        position: Option<&Position>,
+        want: usize,
+        exhaust: bool,
+        recheck: &mut dyn FnMut(&Stored) -> bool,
     ) -> Result<(Vec<Hit>, u64), Problem> {
         let mut hits: Vec<Hit> = Vec::new();
         let mut matched = 0_u64;
@@ -510,7 +522,11 @@ pub fn resource_places(unit: &Unit, access: &Access, places: &[(Pid, Rid)]) -> R
 /// # Errors
 /// Where the database fails.
 pub fn resource_referring(
-    unit: &Unit, access: &Access, base: Key, places: &[(Pid, Rid)], limit: usize,
+    unit: &Unit,
+    access: &Access,
+    base: Key,
+    places: &[(Pid, Rid)],
+    limit: usize,
 ) -> Result<Vec<Stored>, Problem> {
     let mut found: Vec<Stored> = Vec::new();
     for chunk in places.chunks(PLACES) {

@@ -1,7 +1,6 @@
 //! The one place that reads current versions: `FROM resource`, always with the scope of the access.
 use super::sql::Sql;
 use super::unit::{Access, Scope, Unit};
-use crate::auth::Caller;
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::permit::label;
@@ -22,19 +21,12 @@ pub(super) fn from(sql: &mut Sql, driver: &str, alias: &str) {
 pub(super) struct Reader<'a> {
     pub(super) scope: &'a Scope,
     who: &'a str,
-    structure: String,
     now: i64,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(unit: &Unit, access: &'a Access) -> Self {
-        let structure = match access.permit().caller() {
-            Caller::Professional(professional) => {
-                professional.structure.as_ref().map(|finess| format!("finess:{}", finess.as_str()))
-            }
-            Caller::Patient(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
-        };
-        Self { scope: access.scope(), who: access.who(), structure: structure.unwrap_or_default(), now: unit.now().0 }
+        Self { scope: access.scope(), who: access.who(), now: unit.now().0 }
     }
 
     /// Writes the condition under which the resource `alias` is visible.
@@ -64,12 +56,11 @@ impl<'a> Reader<'a> {
             }
             Scope::Cohort => {
                 sql.push("EXISTS (SELECT 1 FROM access AS g WHERE g.caller = ").text(self.who);
-                sql.push(format!(" AND g.pid = {alias}.pid AND g.blocked = 0 AND g.since <= ")).integer(self.now);
+                sql.push(format!(" AND g.pid = {alias}.pid AND g.since <= ")).integer(self.now);
                 sql.push(" AND g.until > ").integer(self.now);
                 sql.push(format!(" AND ({alias}.labels & g.hard) = 0 AND (({alias}.labels & g.soft) = 0 OR "));
                 self.author(sql, alias);
-                sql.push(")) AND ");
-                self.not_blocked(sql, &format!("{alias}.pid"));
+                sql.push("))");
             }
         }
     }
@@ -79,17 +70,10 @@ impl<'a> Reader<'a> {
         sql.text(self.who).push(")");
     }
 
-    /// Blocked (INTERDIT) wins over everything, whether the person or the structure is named.
-    fn not_blocked(&self, sql: &mut Sql, pid: &str) {
-        sql.push(format!("NOT EXISTS (SELECT 1 FROM access AS b WHERE b.pid = {pid} AND b.blocked = 1 AND b.caller IN ("));
-        sql.text(self.who).push(", ").text(self.structure.clone()).push("))");
-    }
-
     /// Writes `SELECT DISTINCT pid` of the records that authorise the caller now.
     pub(super) fn records(&self, sql: &mut Sql) {
         sql.push("SELECT DISTINCT g.pid FROM access AS g WHERE g.caller = ").text(self.who);
-        sql.push(" AND g.blocked = 0 AND g.since <= ").integer(self.now).push(" AND g.until > ").integer(self.now).push(" AND ");
-        self.not_blocked(sql, "g.pid");
+        sql.push(" AND g.since <= ").integer(self.now).push(" AND g.until > ").integer(self.now);
     }
 }
 

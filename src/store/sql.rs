@@ -39,9 +39,6 @@ impl Sql {
     pub(super) fn new(dialect: Dialect, text: impl Into<Cow<'static, str>>) -> Self {
         Self { pieces: vec![Piece::Text(text.into())], dialect, cached: true }
     }
-    pub(super) fn dialect(&self) -> Dialect {
-        self.dialect
-    }
     /// Text that the program wrote: never a value from outside.
     pub(super) fn push(&mut self, text: impl Into<Cow<'static, str>>) -> &mut Self {
         self.pieces.push(Piece::Text(text.into()));

@@ -91,7 +91,8 @@ fn header(text: &str) -> DocumentHeader {
     let Ok(document) = roxmltree::Document::parse(text) else { return DocumentHeader::default() };
     let root = document.root_element();
     let child = |name: &str| root.children().find(|node| node.tag_name().name() == name);
-    let attribute = |name: &str, attribute: &str| child(name).and_then(|node| node.attribute(attribute)).unwrap_or_default().to_owned();
+    let attribute =
+        |name: &str, attribute: &str| child(name).and_then(|node| node.attribute(attribute)).unwrap_or_default().to_owned();
     let author_number = child("author")
         .and_then(|author| author.descendants().find(|node| node.attribute("root") == Some("1.2.250.1.71.4.2.1")))
         .and_then(|id| id.attribute("extension"))

@@ -195,7 +195,9 @@ fn act(xml: &mut Xml, place: &Place<'_>, chapter: &Chapter, panel: &Panel, ancho
                 xml.empty("statusCode", &[("code", "completed")]);
                 xml.empty("effectiveTime", &[("value", &hl7(measured))]);
                 for (index, result) in panel.results.iter().enumerate() {
-                    xml.element("component", &[], |xml| observation(xml, place, result, measured, &format!("{anchor}r{}", index + 1)));
+                    xml.element("component", &[], |xml| {
+                        observation(xml, place, result, measured, &format!("{anchor}r{}", index + 1))
+                    });
                 }
             });
         }),
@@ -270,8 +272,7 @@ fn element(xml: &mut Xml, place: &Place<'_>, measured: (&str, &str), time: DateT
         template(xml, "1.3.6.1.4.1.19376.1.3.1.6");
         template(xml, "1.2.250.1.213.1.1.3.80");
         xml.empty("id", &[("root", &place.entry_id(anchor))]);
-        let attributes =
-            [("code", measured.0), ("displayName", measured.1), ("codeSystem", LOINC), ("codeSystemName", "LOINC")];
+        let attributes = [("code", measured.0), ("displayName", measured.1), ("codeSystem", LOINC), ("codeSystemName", "LOINC")];
         xml.element("code", &attributes, |xml| original_text(xml, anchor));
         xml.empty("statusCode", &[("code", "completed")]);
         xml.empty("effectiveTime", &[("value", &hl7(time))]);
@@ -424,8 +425,13 @@ fn pdf_copy(xml: &mut Xml, person: &Person, report: &LabReport) {
                         xml.element("text", &[], |xml| xml.empty("reference", &[("value", "#copy")]));
                         xml.empty("statusCode", &[("code", "completed")]);
                         xml.empty("effectiveTime", &[("nullFlavor", "NA")]);
-                        let value =
-                            [("xsi:type", "CD"), ("code", copy.0), ("displayName", copy.1), ("codeSystem", LOINC), ("codeSystemName", "LOINC")];
+                        let value = [
+                            ("xsi:type", "CD"),
+                            ("code", copy.0),
+                            ("displayName", copy.1),
+                            ("codeSystem", LOINC),
+                            ("codeSystemName", "LOINC"),
+                        ];
                         xml.empty("value", &value);
                     });
                 });

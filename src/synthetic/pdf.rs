@@ -42,7 +42,8 @@ pub fn pdf_document(person: &Person, page: &PdfDocument) -> Vec<u8> {
         period: (page.time, page.time),
         laboratory: None,
     };
-    let mut lines = vec![format!("{}, le {}", page.author.structure.city.1, french(page.time)), person.full_name(), String::new()];
+    let mut lines =
+        vec![format!("{}, le {}", page.author.structure.city.1, french(page.time)), person.full_name(), String::new()];
     lines.extend(page.lines.iter().cloned());
     lines.extend([String::new(), page.author.full_name()]);
     let content = base64_of(&pdf(&page.title, &lines));
@@ -95,7 +96,9 @@ fn assemble(objects: &[&[u8]]) -> Vec<u8> {
     }
     let start = file.len();
     file.extend_from_slice(table.as_bytes());
-    file.extend_from_slice(format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1).as_bytes());
+    file.extend_from_slice(
+        format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1).as_bytes(),
+    );
     file
 }
 

@@ -78,16 +78,52 @@ impl std::fmt::Debug for Person {
 }
 
 const TREES: [&str; 24] = [
-    "AUBEPINE", "BOULEAU", "BRUYERE", "CEDRE", "CHARME", "CHENEAU", "CORNOUILLER", "CYPRES", "ERABLE", "FOUGERE", "FRENE", "GENEVRIER",
-    "GRIOTTIER", "HETRE", "LILAS", "MELEZE", "MIMOSA", "OLIVIER", "ORMEAU", "PEUPLIER", "ROBINIER", "SORBIER", "TILLEUL", "VIORNE",
+    "AUBEPINE",
+    "BOULEAU",
+    "BRUYERE",
+    "CEDRE",
+    "CHARME",
+    "CHENEAU",
+    "CORNOUILLER",
+    "CYPRES",
+    "ERABLE",
+    "FOUGERE",
+    "FRENE",
+    "GENEVRIER",
+    "GRIOTTIER",
+    "HETRE",
+    "LILAS",
+    "MELEZE",
+    "MIMOSA",
+    "OLIVIER",
+    "ORMEAU",
+    "PEUPLIER",
+    "ROBINIER",
+    "SORBIER",
+    "TILLEUL",
+    "VIORNE",
 ];
 const WOMEN: [&str; 16] = [
-    "CAMILLE", "LOUISE", "INÈS", "SOLÈNE", "MARGAUX", "FATOU", "CLÉMENCE", "ANAÏS", "YASMINE", "ÉLODIE", "MANON", "GAËLLE", "LINH", "ROSE",
-    "ADÈLE", "NOÉMIE",
+    "CAMILLE",
+    "LOUISE",
+    "INÈS",
+    "SOLÈNE",
+    "MARGAUX",
+    "FATOU",
+    "CLÉMENCE",
+    "ANAÏS",
+    "YASMINE",
+    "ÉLODIE",
+    "MANON",
+    "GAËLLE",
+    "LINH",
+    "ROSE",
+    "ADÈLE",
+    "NOÉMIE",
 ];
 const MEN: [&str; 16] = [
-    "HUGO", "MALO", "RÉMI", "BASTIEN", "IDRISS", "THÉO", "GAËTAN", "LOÏC", "NATHAN", "SAMIR", "ÉMILE", "VICTOR", "YANN", "ARTHUR", "JOËL",
-    "NOÉ",
+    "HUGO", "MALO", "RÉMI", "BASTIEN", "IDRISS", "THÉO", "GAËTAN", "LOÏC", "NATHAN", "SAMIR", "ÉMILE", "VICTOR", "YANN",
+    "ARTHUR", "JOËL", "NOÉ",
 ];
 /// INSEE code, name, postal code.
 const COMMUNES: [(&str, &str, &str); 18] = [
@@ -130,7 +166,7 @@ impl Person {
         // Month and order number come from the number alone, so that two numbers never share a matricule.
         let order = number % 999 + 1;
         let month = i8::try_from((number.wrapping_mul(7) + number / 999 * 2) % 12 + 1).unwrap_or(1);
-        let year = 1936 + i16::try_from(random.below(66)).unwrap_or(0);
+        let year = 1936 + i16::try_from(random.below(56)).unwrap_or(0);
         let day = 1 + i8::try_from(random.below(28)).unwrap_or(0);
         // Corsica has its letters since 1976 only.
         let communes = if year < 1976 { COMMUNES.get(..17).unwrap_or(&COMMUNES) } else { &COMMUNES };

@@ -1,7 +1,7 @@
 //! The records of the demo: a few years of reports that follow each person's state of health.
 use super::catalogue::{
-    Analysis, CREATININE, ELECTROLYTES, ENTEROCOCCUS, ENTEROCOCCUS_ANTIBIOGRAM, FILTRATION, FREE_T4, GLUCOSE, HAEMOGRAM, HBA1C, KLEBSIELLA,
-    KLEBSIELLA_ANTIBIOGRAM, LIPIDS, LIVER, TSH,
+    Analysis, CREATININE, ELECTROLYTES, ENTEROCOCCUS, ENTEROCOCCUS_ANTIBIOGRAM, FILTRATION, FREE_T4, GLUCOSE, HAEMOGRAM, HBA1C,
+    KLEBSIELLA, KLEBSIELLA_ANTIBIOGRAM, LIPIDS, LIVER, TSH,
 };
 use super::consent::{ConsentActor, ConsentPlan};
 use super::date::{LATEST, earlier, later};
@@ -132,7 +132,8 @@ impl Story {
             for result in &mut panel.results {
                 if result.analysis.loinc == GLUCOSE.loinc {
                     result.value = quantity(&GLUCOSE, self.random.between(5.0, 6.0));
-                    panel.comment = Some("Glucose corrigé : le tube de la première version n'était pas celui de ce patient.".into());
+                    panel.comment =
+                        Some("Glucose corrigé : le tube de la première version n'était pas celui de ce patient.".into());
                 }
             }
         }
@@ -148,7 +149,11 @@ impl Story {
         let mut first = result(&HBA1C, &hba1c);
         first.previous = previous.replace((collected, hba1c));
         let panel = Panel::new("Bilan glucidique", BLOOD, vec![first, result(&GLUCOSE, &decimal(&GLUCOSE, glucose))]);
-        if level > 9.0 { panel.comment("HbA1c très au-dessus de l'objectif : contrôle conseillé dans trois mois.") } else { panel }
+        if level > 9.0 {
+            panel.comment("HbA1c très au-dessus de l'objectif : contrôle conseillé dans trois mois.")
+        } else {
+            panel
+        }
     }
 
     fn kidney(&mut self, years: f64) -> Panel {
@@ -167,7 +172,8 @@ impl Story {
         let triglycerides = self.random.between(0.7, 2.1);
         // Friedewald: total = LDL + HDL + triglycerides / 2.2 (mmol/L).
         let total = ldl + hdl + triglycerides / 2.2;
-        let results = LIPIDS.iter().zip([total, hdl, ldl, triglycerides]).map(|(a, value)| result(a, &decimal(a, value))).collect();
+        let results =
+            LIPIDS.iter().zip([total, hdl, ldl, triglycerides]).map(|(a, value)| result(a, &decimal(a, value))).collect();
         Panel::new("Bilan lipidique", SERUM, results).battery("24331-1", "Bilan lipidique")
     }
 
@@ -189,7 +195,8 @@ impl Story {
         let concentration = haemoglobin * 100.0 / haematocrit;
         let story = [erythrocytes, haemoglobin, haematocrit, volume, cell, concentration];
         let results = HAEMOGRAM.iter().enumerate().map(|(index, analysis)| {
-            let value = story.get(index).copied().unwrap_or_else(|| analysis.middle(self.person.sex) * self.random.between(0.75, 1.2));
+            let value =
+                story.get(index).copied().unwrap_or_else(|| analysis.middle(self.person.sex) * self.random.between(0.75, 1.2));
             result(analysis, &decimal(analysis, value))
         });
         let results = results.collect();
@@ -238,8 +245,16 @@ impl Story {
     }
 }
 
-const LEUCOCYTES: Analysis =
-    Analysis { loinc: "5821-4", name: "Leucocytes", unit: "", ucum: "", female: ("", ""), male: ("", ""), decimals: 0, method: "Microscopie" };
+const LEUCOCYTES: Analysis = Analysis {
+    loinc: "5821-4",
+    name: "Leucocytes",
+    unit: "",
+    ucum: "",
+    female: ("", ""),
+    male: ("", ""),
+    decimals: 0,
+    method: "Microscopie",
+};
 const GRAM: Analysis = Analysis {
     loinc: "653-6",
     name: "Coloration de Gram",
@@ -271,7 +286,8 @@ fn text_result(analysis: &'static Analysis, text: &str) -> LabResult {
 #[must_use]
 pub fn lab_report_of(person: &Person, number: u64, n: usize) -> Vec<u8> {
     let mut random = Random::of(0x0062_656e_6368, number ^ (person.number << 24));
-    let catalogue = || HAEMOGRAM.iter().chain(&LIPIDS).chain(&ELECTROLYTES).chain(&LIVER).chain([&HBA1C, &GLUCOSE, &CREATININE, &FILTRATION]);
+    let catalogue =
+        || HAEMOGRAM.iter().chain(&LIPIDS).chain(&ELECTROLYTES).chain(&LIVER).chain([&HBA1C, &GLUCOSE, &CREATININE, &FILTRATION]);
     let mut panels = Vec::new();
     let mut left = n;
     for day in 0.. {

@@ -72,7 +72,10 @@ fn a_visit_has_the_templates_of_a_laboratory_report() {
         assert!(templates.contains(&root), "{root}");
     }
     assert!(with_template(&document, "1.2.250.1.213.1.1.3.21").all(|entry| entry.attribute("typeCode") == Some("DRIV")));
-    assert_eq!(document.descendants().filter(|node| node.has_tag_name(("urn:oid:1.3.6.1.4.1.19376.1.3.2", "statusCode"))).count(), 1);
+    assert_eq!(
+        document.descendants().filter(|node| node.has_tag_name(("urn:oid:1.3.6.1.4.1.19376.1.3.2", "statusCode"))).count(),
+        1
+    );
 }
 
 #[test]
@@ -108,7 +111,17 @@ fn a_corrected_report_keeps_its_set_and_names_what_it_replaces() {
 fn every_unique_id_is_used_once() {
     let mut ids: Vec<_> = all_documents()
         .iter()
-        .map(|text| Document::parse(text).unwrap().root_element().children().find(|node| node.tag_name().name() == "id").unwrap().attribute("root").unwrap().to_owned())
+        .map(|text| {
+            Document::parse(text)
+                .unwrap()
+                .root_element()
+                .children()
+                .find(|node| node.tag_name().name() == "id")
+                .unwrap()
+                .attribute("root")
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     let all = ids.len();
     ids.sort();
@@ -163,7 +176,8 @@ fn every_record_opens_first_authorises_the_practitioner_and_blocks_the_cardiolog
 
 #[test]
 fn only_an_authorisation_has_a_period() {
-    let consent = |plan: ConsentPlan| -> Resource { plan.consent("Patient/1", "2026-11-24T10:00:00+01:00", ("2026-11-24", "2027-11-23")) };
+    let consent =
+        |plan: ConsentPlan| -> Resource { plan.consent("Patient/1", "2026-11-24T10:00:00+01:00", ("2026-11-24", "2027-11-23")) };
     let practitioner = ConsentActor::Professional(&directory::GENERAL_PRACTITIONER);
     let authorisation = Value::Object(consent(ConsentPlan::Authorisation(practitioner)));
     assert_eq!(authorisation["provision"]["period"]["end"], "2027-11-23");

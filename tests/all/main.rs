@@ -14,3 +14,8 @@ mod previous_results;
 mod td02;
 mod tokens;
 mod trace;
+
+mod translate;
+
+mod cluster;
+mod store;

@@ -29,7 +29,7 @@ CREATE TABLE fact (
     PRIMARY KEY (pid, kind, actor, since, until)
 );
 
--- Which records authorise (or block) a caller, each with its masks: searches over several records.
+-- Which records authorise a caller, each with its masks: searches over several records.
 CREATE TABLE "access" (
     caller TEXT NOT NULL,
     pid BIGINT NOT NULL,
@@ -37,7 +37,6 @@ CREATE TABLE "access" (
     until BIGINT NOT NULL,
     hard INTEGER NOT NULL,
     soft INTEGER NOT NULL,
-    blocked SMALLINT NOT NULL,
     PRIMARY KEY (caller, pid, since, until)
 );
 
@@ -160,12 +159,12 @@ CREATE TABLE audit (
     action SMALLINT NOT NULL,
     outcome SMALLINT NOT NULL,
     status SMALLINT NOT NULL,
-    kind SMALLINT NOT NULL,
-    who TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
     name TEXT NOT NULL,
     profession TEXT NOT NULL,
     structure TEXT NOT NULL,
-    purpose SMALLINT NOT NULL,
+    purpose TEXT NOT NULL,
     type SMALLINT NOT NULL,
     rid BIGINT NOT NULL,
     query TEXT NOT NULL,

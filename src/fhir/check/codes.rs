@@ -53,7 +53,9 @@ fn is_media_type(text: &str) -> bool {
     if matches!(text, "json" | "xml" | "ttl" | "none") {
         return true;
     }
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte));
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte))
+    };
     let essence = text.split(';').next().unwrap_or("").trim();
     essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }

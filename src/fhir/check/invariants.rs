@@ -4,6 +4,8 @@ use super::{Checker, Object};
 use crate::fhir::IssueKind;
 use crate::fhir::elements::TypeDefinition;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 enum Rule {
     /// At least one of these.
@@ -20,7 +22,7 @@ enum Rule {
 use Rule::{AnyOf, Holds, Needs, NotBoth, OneOf};
 
 /// Type, key of the invariant, rule, its text. <https://hl7.org/fhir/R4/conformance-rules.html#constraints>
-const RULES: &[(&str, &str, Rule, &str)] = &[
+static RULES: &[Row] = &[
     ("AllergyIntolerance", "ait-1", Holds(ait_1), "clinicalStatus stands unless verificationStatus is entered-in-error"),
     ("AllergyIntolerance", "ait-2", Holds(ait_2), "clinicalStatus does not stand with entered-in-error"),
     ("Appointment", "app-2", Holds(app_2), "start and end stand together or not at all"),
@@ -29,7 +31,12 @@ const RULES: &[(&str, &str, Rule, &str)] = &[
     ("Attachment", "att-1", Needs("data", "contentType"), "data needs contentType"),
     ("AuditEvent.entity", "sev-1", NotBoth("name", "query"), "name or query, not both"),
     ("CapabilityStatement", "cpb-1", AnyOf(&["rest", "messaging", "document"]), "rest, messaging or document"),
-    ("CapabilityStatement", "cpb-2", AnyOf(&["description", "software", "implementation"]), "description, software or implementation"),
+    (
+        "CapabilityStatement",
+        "cpb-2",
+        AnyOf(&["description", "software", "implementation"]),
+        "description, software or implementation",
+    ),
     ("CarePlan.activity", "cpl-3", NotBoth("detail", "reference"), "detail or reference, not both"),
     ("Composition.section", "cmp-1", AnyOf(&["text", "entry", "section"]), "text, entry or section"),
     ("Composition.section", "cmp-2", NotBoth("emptyReason", "entry"), "emptyReason only without entry"),
@@ -39,7 +46,12 @@ const RULES: &[(&str, &str, Rule, &str)] = &[
     ("Condition.evidence", "con-2", AnyOf(&["code", "detail"]), "code or detail"),
     ("Consent", "ppc-1", AnyOf(&["policy", "policyRule"]), "policy or policyRule"),
     ("ContactPoint", "cpt-2", Needs("value", "system"), "value needs system"),
-    ("CoverageEligibilityResponse.insurance.item", "ces-1", OneOf("category", "productOrService"), "category or productOrService"),
+    (
+        "CoverageEligibilityResponse.insurance.item",
+        "ces-1",
+        OneOf("category", "productOrService"),
+        "category or productOrService",
+    ),
     ("DataRequirement.codeFilter", "drq-1", OneOf("path", "searchParam"), "path or searchParam"),
     ("DataRequirement.dateFilter", "drq-2", OneOf("path", "searchParam"), "path or searchParam"),
     ("Age", "age-1", Holds(value_needs_code), "a value has a UCUM code"),
@@ -52,7 +64,12 @@ const RULES: &[(&str, &str, Rule, &str)] = &[
     ("Goal.target", "gol-1", Needs("detail", "measure"), "detail needs measure"),
     ("Group", "grp-1", Holds(grp_1), "members only when actual"),
     ("Immunization.education", "imm-1", AnyOf(&["documentType", "reference"]), "documentType or reference"),
-    ("ImmunizationRecommendation.recommendation", "imr-1", AnyOf(&["vaccineCode", "targetDisease"]), "vaccineCode or targetDisease"),
+    (
+        "ImmunizationRecommendation.recommendation",
+        "imr-1",
+        AnyOf(&["vaccineCode", "targetDisease"]),
+        "vaccineCode or targetDisease",
+    ),
     ("InsurancePlan", "ipn-1", AnyOf(&["identifier", "name"]), "identifier or name"),
     ("Linkage", "lnk-1", Holds(lnk_1), "more than one item"),
     ("List", "lst-1", NotBoth("emptyReason", "entry"), "emptyReason only without entry"),
@@ -65,7 +82,12 @@ const RULES: &[(&str, &str, Rule, &str)] = &[
     ("Organization", "org-2", Holds(org_2), "an address is not of use home"),
     ("Organization", "org-3", Holds(org_3), "a telecom is not of use home"),
     ("Parameters.parameter", "inv-1", Holds(inv_1), "one of value[x], resource and part"),
-    ("Patient.contact", "pat-1", AnyOf(&["name", "telecom", "address", "organization"]), "name, telecom, address or organization"),
+    (
+        "Patient.contact",
+        "pat-1",
+        AnyOf(&["name", "telecom", "address", "organization"]),
+        "name, telecom, address or organization",
+    ),
     ("Period", "per-1", Holds(per_1), "start is not after end"),
     ("Quantity", "qty-3", Needs("code", "system"), "code needs system"),
     ("Age", "qty-3", Needs("code", "system"), "code needs system"),
@@ -96,8 +118,18 @@ const RULES: &[(&str, &str, Rule, &str)] = &[
     ("ValueSet.expansion.contains", "vsd-10", Needs("code", "system"), "code needs system"),
 ];
 
+type Row = (&'static str, &'static str, Rule, &'static str);
+
+static BY_TYPE: LazyLock<HashMap<&str, Vec<&Row>>> = LazyLock::new(|| {
+    let mut by_type: HashMap<&str, Vec<&Row>> = HashMap::new();
+    for row in RULES {
+        by_type.entry(row.0).or_default().push(row);
+    }
+    by_type
+});
+
 pub(super) fn check(checker: &mut Checker, definition: &TypeDefinition, object: &Object) {
-    for (_, key, rule, text) in RULES.iter().filter(|(name, ..)| *name == definition.name) {
+    for (_, key, rule, text) in BY_TYPE.get(definition.name).into_iter().flatten() {
         let has = |name: &str| has(definition, object, name);
         let holds = match rule {
             AnyOf(names) => names.iter().any(|name| has(name)),
@@ -126,9 +158,10 @@ fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
 
 fn codings<'a>(object: &'a Object, name: &str) -> impl Iterator<Item = (Option<&'a str>, Option<&'a str>)> {
     let codings = object.get(name).and_then(|concept| concept.get("coding")?.as_array());
-    codings.into_iter().flatten().map(|coding| {
-        (coding.get("system").and_then(Value::as_str), coding.get("code").and_then(Value::as_str))
-    })
+    codings
+        .into_iter()
+        .flatten()
+        .map(|coding| (coding.get("system").and_then(Value::as_str), coding.get("code").and_then(Value::as_str)))
 }
 
 fn in_error(object: &Object, system: &str) -> bool {

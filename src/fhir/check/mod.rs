@@ -237,9 +237,9 @@ impl Checker {
         }
         self.count(element, values.len().max(besides.len()));
         for index in 0..values.len().max(besides.len()) {
-            let of = |items: &'_ [Value]| items.get(index).filter(|item| !item.is_null()).cloned();
-            let (value, beside) = (of(values), of(besides));
-            self.at_index(index, |checker| checker.primitive(element, used, value.as_ref(), beside.as_ref()));
+            let value = values.get(index).filter(|item| !item.is_null());
+            let beside = besides.get(index).filter(|item| !item.is_null());
+            self.at_index(index, |checker| checker.primitive(element, used, value, beside));
         }
     }
 

@@ -17,10 +17,9 @@ pub fn check(kind: Primitive, value: &Value) -> Result<(), Fault> {
     match (kind, value) {
         (Primitive::Boolean, Value::Bool(_)) => Ok(()),
         (Primitive::Boolean, _) => Err((IssueKind::StructureInvalid, "Must be true or false")),
-        (
-            Primitive::Decimal | Primitive::Integer | Primitive::UnsignedInt | Primitive::PositiveInt,
-            Value::Number(number),
-        ) => numeric(kind, number.as_str()),
+        (Primitive::Decimal | Primitive::Integer | Primitive::UnsignedInt | Primitive::PositiveInt, Value::Number(number)) => {
+            numeric(kind, number.as_str())
+        }
         (Primitive::Decimal | Primitive::Integer | Primitive::UnsignedInt | Primitive::PositiveInt, _) => {
             Err((IssueKind::StructureInvalid, "Must be a number"))
         }
@@ -208,7 +207,20 @@ mod tests {
         check_all(
             is_date,
             &["2024", "2024-02", "2024-02-29", "2000-02-29", "0001-01-01", "1999-12-31"],
-            &["", "24", "0000", "2023-02-29", "1900-02-29", "2024-13", "2024-00", "2024-4-1", "2024-04-31", "2024-01-01-01", "20240101", "2024-01-01T"],
+            &[
+                "",
+                "24",
+                "0000",
+                "2023-02-29",
+                "1900-02-29",
+                "2024-13",
+                "2024-00",
+                "2024-4-1",
+                "2024-04-31",
+                "2024-01-01-01",
+                "20240101",
+                "2024-01-01T",
+            ],
         );
     }
 
@@ -217,7 +229,17 @@ mod tests {
         check_all(
             is_date_time,
             &["2024", "2024-01-01", "2024-01-01T10:00:00Z", "2024-01-01T23:59:60.123456789+14:00", "2024-01-01T00:00:00-13:59"],
-            &["2024-01-01T10:00", "2024-01-01T10:00Z", "2024-01-01T10:00:00", "2024-01T10:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T10:00:00+14:01", "2024-01-01T10:00:00.Z", "2024-01-01 10:00:00Z", "2024-01-01T10:00:00z"],
+            &[
+                "2024-01-01T10:00",
+                "2024-01-01T10:00Z",
+                "2024-01-01T10:00:00",
+                "2024-01T10:00:00Z",
+                "2024-01-01T24:00:00Z",
+                "2024-01-01T10:00:00+14:01",
+                "2024-01-01T10:00:00.Z",
+                "2024-01-01 10:00:00Z",
+                "2024-01-01T10:00:00z",
+            ],
         );
         check_all(is_instant, &["2024-01-01T10:00:00.1Z"], &["2024-01-01", "2024", "2024-01-01T10:00:00"]);
         check_all(is_time, &["00:00:00", "23:59:60", "10:00:00.5"], &["10:00", "24:00:00", "10:00:00Z", "10:60:00", "10:00:00."]);
@@ -227,11 +249,19 @@ mod tests {
     fn names_have_the_characters_of_their_type() {
         check_all(is_id, &["a", "A-1.b", &"a".repeat(64)], &["", "a b", "a_b", "é", &"a".repeat(65)]);
         check_all(is_code, &["a", "a b", "<="], &[" a", "a ", "a  b", ""]);
-        check_all(is_oid, &["urn:oid:1.2.250.1.213", "urn:oid:0.0"], &["1.2", "urn:oid:3.1", "urn:oid:1", "urn:oid:1.02", "urn:oid:1..2"]);
+        check_all(
+            is_oid,
+            &["urn:oid:1.2.250.1.213", "urn:oid:0.0"],
+            &["1.2", "urn:oid:3.1", "urn:oid:1", "urn:oid:1.02", "urn:oid:1..2"],
+        );
         check_all(
             is_uuid,
             &["urn:uuid:b3f1a6a0-6f49-4a28-8b9c-7f8f9c7f0b11"],
-            &["urn:uuid:B3F1A6A0-6f49-4a28-8b9c-7f8f9c7f0b11", "b3f1a6a0-6f49-4a28-8b9c-7f8f9c7f0b11", "urn:uuid:b3f1a6a06f494a288b9c7f8f9c7f0b11"],
+            &[
+                "urn:uuid:B3F1A6A0-6f49-4a28-8b9c-7f8f9c7f0b11",
+                "b3f1a6a0-6f49-4a28-8b9c-7f8f9c7f0b11",
+                "urn:uuid:b3f1a6a06f494a288b9c7f8f9c7f0b11",
+            ],
         );
     }
 

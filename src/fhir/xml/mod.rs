@@ -10,7 +10,7 @@ mod write;
 pub mod xhtml;
 
 pub use read::read;
-pub use write::write;
+pub use write::{write, write_pretty};
 
 /// Namespace of every FHIR element.
 pub const FHIR_NAMESPACE: &str = "http://hl7.org/fhir";

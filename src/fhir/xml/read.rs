@@ -1,7 +1,7 @@
 //! XML to a resource, by the element table; what is wrong is named at its FHIRPath.
 use super::{ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, xhtml};
 use crate::fhir::elements::{self, ElementDefinition, Kind, Primitive as Type, TypeDefinition};
-use crate::fhir::json::is_number;
+use crate::fhir::json::{self, is_number};
 use crate::fhir::{Issue, IssueKind, Problem, Resource, check};
 use fhirbolt::element::Primitive;
 use quick_xml::events::{BytesStart, Event};
@@ -24,6 +24,9 @@ pub fn read(bytes: &[u8]) -> Result<Resource, Problem> {
     }
     let config = fhirbolt::serde::SerializationConfig { always_sort: false };
     match fhirbolt::json::to_json_value(element, Some(config)) {
+        Ok(Value::Object(resource)) if !json::is_within_depth(&resource) => {
+            Err(Problem::new(IssueKind::Malformed, format!("Nested deeper than {DEPTH_MAX} in its JSON form")))
+        }
         Ok(Value::Object(resource)) => Problem::from_issues(check::check(&resource)).map_or(Ok(resource), Err),
         // The error of fhirbolt may repeat values.
         Ok(_) | Err(_) => Err(Problem::new(IssueKind::StructureInvalid, "The XML has a value that JSON cannot hold")),
@@ -329,7 +332,9 @@ fn retype(kind: Type, value: &mut Node) {
     let primitive = match kind {
         Type::Boolean if text == "true" => Primitive::Bool(true),
         Type::Boolean if text == "false" => Primitive::Bool(false),
-        Type::Integer | Type::UnsignedInt | Type::PositiveInt if is_number(text.strip_prefix('+').unwrap_or(text)) && text != "-0" => {
+        Type::Integer | Type::UnsignedInt | Type::PositiveInt
+            if is_number(text.strip_prefix('+').unwrap_or(text)) && text != "-0" =>
+        {
             let Ok(number) = text.parse() else { return };
             Primitive::Integer(number)
         }

@@ -57,7 +57,8 @@ fn what_ordinary_clients_write_is_accepted() {
 
 #[test]
 fn a_div_is_kept_as_it_stands_wherever_it_stands() {
-    let div = "<div xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"fr\"> <b>a</b> <i>b</i>\n\t&lt;&#160;<br /><!-- c --></div>";
+    let div =
+        "<div xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"fr\"> <b>a</b> <i>b</i>\n\t&lt;&#160;<br /><!-- c --></div>";
     let text = format!("<Patient xmlns=\"http://hl7.org/fhir\"><text><status value=\"generated\"/>{div}</text></Patient>");
     let resource = good(&text);
     assert_eq!(resource["text"]["div"], div);
@@ -108,9 +109,17 @@ fn what_is_not_fhir_is_refused_at_its_place() {
     use IssueKind::{StructureInvalid, ValueInvalid};
     refused(&observation("<foo/>"), StructureInvalid, "Observation.foo");
     refused(&observation("<note><text value=\"x\" colour=\"red\"/></note>"), StructureInvalid, "Observation.note[0].text.colour");
-    refused(&observation("<note id=\"1\"><text value=\"a\"/></note><note><text value=\"a\"/><x/></note>"), StructureInvalid, "Observation.note[1].x");
+    refused(
+        &observation("<note id=\"1\"><text value=\"a\"/></note><note><text value=\"a\"/><x/></note>"),
+        StructureInvalid,
+        "Observation.note[1].x",
+    );
     refused(&observation("<issued value=\"2020\"/>"), ValueInvalid, "Observation.issued");
-    refused(&observation("<valueQuantity><value value=\"x\"/></valueQuantity>"), StructureInvalid, "Observation.value.ofType(Quantity).value");
+    refused(
+        &observation("<valueQuantity><value value=\"x\"/></valueQuantity>"),
+        StructureInvalid,
+        "Observation.value.ofType(Quantity).value",
+    );
     refused(&observation("<valueInteger value=\"99999999999\"/>"), StructureInvalid, "Observation.value.ofType(integer)");
     refused(&observation("<valueBoolean value=\"1\"/>"), StructureInvalid, "Observation.value.ofType(boolean)");
     refused(&observation("<issued/>"), StructureInvalid, "Observation.issued");
@@ -121,8 +130,16 @@ fn what_is_not_fhir_is_refused_at_its_place() {
     refused(&observation("<extension url=\"u\"><id value=\"x\"/></extension>"), StructureInvalid, "Observation.extension");
     refused(&observation("<issued xmlns=\"u\" value=\"2020\"/>"), StructureInvalid, "Observation.issued");
     refused(&observation("<valueString value=\"\"/>"), StructureInvalid, "Observation.value.ofType(string)");
-    refused("<Patient xmlns=\"http://hl7.org/fhir\"><birthDate value=\"1970-01-01\"/><active value=\"true\"/></Patient>", StructureInvalid, "Patient.active");
-    refused("<Patient xmlns=\"http://hl7.org/fhir\"><text><status value=\"generated\"/><div>x</div></text></Patient>", StructureInvalid, "Patient.text.div");
+    refused(
+        "<Patient xmlns=\"http://hl7.org/fhir\"><birthDate value=\"1970-01-01\"/><active value=\"true\"/></Patient>",
+        StructureInvalid,
+        "Patient.active",
+    );
+    refused(
+        "<Patient xmlns=\"http://hl7.org/fhir\"><text><status value=\"generated\"/><div>x</div></text></Patient>",
+        StructureInvalid,
+        "Patient.text.div",
+    );
     refused("<Patient/>", StructureInvalid, "");
     refused("<Nothing xmlns=\"http://hl7.org/fhir\"/>", StructureInvalid, "");
     refused("<Patient xmlns=\"http://hl7.org/fhir\" id=\"x\"/>", StructureInvalid, "Patient.id");
@@ -151,7 +168,68 @@ fn what_is_not_well_formed_or_too_large_is_malformed() {
         refused(text, IssueKind::Malformed, "");
     }
     let attributes: String = (0..100_000).map(|index| format!(" a{index}=\"\"")).collect();
-    assert!(read(format!("<Patient xmlns=\"http://hl7.org/fhir\"{attributes}/>").as_bytes()).is_err_and(|problem| problem.status() == 413));
+    assert!(
+        read(format!("<Patient xmlns=\"http://hl7.org/fhir\"{attributes}/>").as_bytes())
+            .is_err_and(|problem| problem.status() == 413)
+    );
+}
+
+#[test]
+fn pretty_puts_each_element_on_a_line_and_leaves_narratives_alone() {
+    let json = r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"> <b>a</b></div>"},"contained":[{"resourceType":"Patient","id":"a"}],"link":[{"other":{"reference":"\u0023a"},"type":"refer"}]}"#;
+    let pretty = super::write_pretty(json.as_bytes()).unwrap();
+    let expected = r##"<?xml version="1.0" encoding="UTF-8"?>
+<Patient xmlns="http://hl7.org/fhir">
+  <text>
+    <status value="generated"/>
+    <div xmlns="http://www.w3.org/1999/xhtml"> <b>a</b></div>
+  </text>
+  <contained>
+    <Patient>
+      <id value="a"/>
+    </Patient>
+  </contained>
+  <link>
+    <other>
+      <reference value="#a"/>
+    </other>
+    <type value="refer"/>
+  </link>
+</Patient>"##;
+    assert_eq!(std::str::from_utf8(&pretty).unwrap(), expected);
+    assert_eq!(Value::Object(read(&pretty).unwrap()), serde_json::from_str::<Value>(json).unwrap());
+}
+
+#[test]
+fn what_xml_brings_can_be_read_as_json() {
+    let nested = |depth: usize| {
+        let open = "<extension url=\"u\">".repeat(depth);
+        let close = "</extension>".repeat(depth);
+        format!("<Patient xmlns=\"http://hl7.org/fhir\">{open}<valueCode value=\"x\"/>{close}</Patient>")
+    };
+    let resource = read(nested(31).as_bytes()).unwrap();
+    assert!(json::parse(Value::Object(resource).to_string().as_bytes()).is_ok());
+    refused(&nested(32), IssueKind::Malformed, "");
+}
+
+#[test]
+fn what_was_never_checked_is_an_error_and_no_panic() {
+    for text in [
+        r#"{"resourceType":"Patient","name":[]}"#,
+        r#"{"resourceType":"Patient","name":{}}"#,
+        r#"{"resourceType":"Patient","foo":["x"]}"#,
+        r#"{"resourceType":"Patient","active":null}"#,
+        r#"{"resourceType":"Patient","_active":null}"#,
+        r#"{"resourceType":"Patient","name":[{"given":[null],"_given":[null,null]}]}"#,
+        r#"{"resourceType":"Patient","multipleBirthInteger":99999999999}"#,
+        r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#,
+        r#"{"resourceType":"Patient","text":{"div":1}}"#,
+        r#"{"resourceType":"Patiente"}"#,
+        r#"{"id":"x"}"#,
+        "{}",
+    ] {
+        let _ = write(text.as_bytes());
+    }
 }
 
 #[test]
@@ -184,3 +262,50 @@ fn the_official_examples_come_back_equal_through_xml() {
     }
     println!("{seen} examples");
 }
+
+proptest::proptest! {
+    /// Whatever a string holds that XML can hold comes back; white space, quotes and references included.
+    #[test]
+    fn any_string_comes_back_through_xml(text in "[ -~\\t\\n\\r\\u{80}-\\u{d7ff}\\u{10000}-\\u{10ffff}]{1,60}") {
+        let resource = json!({"resourceType": "Observation", "status": "final", "code": {"text": text}});
+        let back = read(&write(resource.to_string().as_bytes()).unwrap()).unwrap();
+        proptest::prop_assert_eq!(Value::Object(back), resource);
+    }
+
+    /// No input makes the reader panic; what it accepts is a resource that passes the check.
+    #[test]
+    fn no_document_makes_the_reader_panic(
+        parts in proptest::collection::vec(proptest::sample::select(PARTS), 0..12),
+        noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..4),
+    ) {
+        let mut bytes = parts.concat().into_bytes();
+        let at = bytes.len() / 2;
+        bytes.splice(at..at, noise);
+        if let Ok(resource) = read(&bytes) {
+            proptest::prop_assert_eq!(crate::fhir::check::check(&resource), []);
+        }
+    }
+}
+
+const PARTS: &[&str] = &[
+    "<Patient xmlns=\"http://hl7.org/fhir\">",
+    "</Patient>",
+    "<active value=\"true\"/>",
+    "<name>",
+    "</name>",
+    "<given value=\"a\"/>",
+    "<text><status value=\"generated\"/><div xmlns=\"http://www.w3.org/1999/xhtml\">x</div></text>",
+    "<contained>",
+    "</contained>",
+    "<extension url=\"u\">",
+    "</extension>",
+    "<valueString value=\"&lt;\"/>",
+    "<!-- -->",
+    "<?x?>",
+    "<![CDATA[x]]>",
+    "&amp;",
+    "<?xml version=\"1.0\"?>",
+    "<!DOCTYPE x>",
+    "</",
+    "\"",
+];

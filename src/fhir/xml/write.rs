@@ -10,16 +10,48 @@ use serde_json::{Map, Value};
 /// # Errors
 /// `NotAcceptable` for a string with a character that XML does not have; `Internal` for bytes that are no checked resource.
 pub fn write(json: &[u8]) -> Result<Vec<u8>, Problem> {
+    document(json, false)
+}
+
+/// The same with line breaks and indentation between elements, for `_pretty=true`; narratives stay as they are.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_pretty(json: &[u8]) -> Result<Vec<u8>, Problem> {
+    document(json, true)
+}
+
+/// The text so far, and how deep the next element stands.
+struct Out {
+    text: String,
+    pretty: bool,
+    depth: usize,
+}
+
+impl Out {
+    fn extend<'a>(&mut self, parts: impl IntoIterator<Item = &'a str>) {
+        self.text.extend(parts);
+    }
+    fn line(&mut self) {
+        if self.pretty {
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n("  ", self.depth));
+        }
+    }
+}
+
+fn document(json: &[u8], pretty: bool) -> Result<Vec<u8>, Problem> {
     let mut resource = json::parse_unchecked(json)?;
     type_first(&mut resource);
     // From text, not from the value: serde_json gives a short decimal of a value as a float, which loses its spelling.
     let text = Value::Object(resource).to_string();
     // An error of fhirbolt may repeat values.
     let element: Element = fhirbolt::json::from_str(&text, None).map_err(|_error| defect())?;
-    let mut out = String::with_capacity(json.len() * 2);
-    out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    let mut out = Out { text: String::with_capacity(json.len() * 2), pretty, depth: 0 };
+    out.extend(["<?xml version=\"1.0\" encoding=\"UTF-8\"?>"]);
+    out.line();
     write_resource(&mut out, &element, true)?;
-    Ok(out.into_bytes())
+    Ok(out.text.into_bytes())
 }
 
 fn defect() -> Problem {
@@ -42,7 +74,7 @@ fn type_first(object: &mut Map<String, Value>) {
     }
 }
 
-fn write_resource(out: &mut String, element: &Element, is_root: bool) -> Result<(), Problem> {
+fn write_resource(out: &mut Out, element: &Element, is_root: bool) -> Result<(), Problem> {
     let Some(Node::Primitive(Primitive::String(name))) = element.get("resourceType") else { return Err(defect()) };
     let definition = elements::resource(name).ok_or_else(defect)?;
     out.extend(["<", name]);
@@ -53,7 +85,7 @@ fn write_resource(out: &mut String, element: &Element, is_root: bool) -> Result<
 }
 
 /// Everything from the attributes' end of an open tag to its closing tag.
-fn write_children(out: &mut String, definition: &'static TypeDefinition, element: &Element, tag: &str) -> Result<(), Problem> {
+fn write_children(out: &mut Out, definition: &'static TypeDefinition, element: &Element, tag: &str) -> Result<(), Problem> {
     let mut children = Vec::with_capacity(element.len());
     for (name, value) in element.iter() {
         let is_plain = matches!(value, Node::Primitive(_));
@@ -67,11 +99,12 @@ fn write_children(out: &mut String, definition: &'static TypeDefinition, element
         }
     }
     if children.is_empty() {
-        out.push_str("/>");
+        out.extend(["/>"]);
         return Ok(());
     }
     children.sort_by_key(|(position, ..)| *position);
-    out.push('>');
+    out.extend([">"]);
+    out.depth += 1;
     for (_, name, value) in children {
         let (_, used) = definition.element(name).ok_or_else(defect)?;
         match value {
@@ -83,22 +116,26 @@ fn write_children(out: &mut String, definition: &'static TypeDefinition, element
             Node::Element(item) => write_value(out, used.definition(), name, item)?,
             // ExampleScenario.instance.resourceType, which fhirbolt takes for the type of a resource.
             Node::Primitive(value) => {
+                out.line();
                 out.extend(["<", name]);
                 write_attribute(out, "value", value)?;
-                out.push_str("/>");
+                out.extend(["/>"]);
             }
         }
     }
+    out.depth -= 1;
+    out.line();
     out.extend(["</", tag, ">"]);
     Ok(())
 }
 
-fn write_value(out: &mut String, definition: &'static TypeDefinition, tag: &str, element: &Element) -> Result<(), Problem> {
+fn write_value(out: &mut Out, definition: &'static TypeDefinition, tag: &str, element: &Element) -> Result<(), Problem> {
+    out.line();
     if definition.kind == Kind::Primitive(Type::Xhtml) {
         return match element.get("value") {
             Some(Node::Primitive(Primitive::String(div))) => {
                 characters(div)?;
-                out.push_str(div);
+                out.extend([div.as_str()]);
                 Ok(())
             }
             _ => Err(defect()),
@@ -112,8 +149,12 @@ fn write_value(out: &mut String, definition: &'static TypeDefinition, tag: &str,
     }
     match definition.kind {
         Kind::AnyResource => {
-            out.push('>');
+            out.extend([">"]);
+            out.depth += 1;
+            out.line();
             write_resource(out, element, false)?;
+            out.depth -= 1;
+            out.line();
             out.extend(["</", tag, ">"]);
             Ok(())
         }
@@ -122,16 +163,16 @@ fn write_value(out: &mut String, definition: &'static TypeDefinition, tag: &str,
     }
 }
 
-fn write_attribute(out: &mut String, name: &str, value: &Primitive) -> Result<(), Problem> {
+fn write_attribute(out: &mut Out, name: &str, value: &Primitive) -> Result<(), Problem> {
     out.extend([" ", name, "=\""]);
     match value {
-        Primitive::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Primitive::Integer(value) => out.push_str(&value.to_string()),
-        Primitive::Integer64(value) => out.push_str(&value.to_string()),
-        Primitive::Decimal(digits) => out.push_str(digits),
-        Primitive::String(text) => escape(out, text)?,
+        Primitive::Bool(value) => out.extend([if *value { "true" } else { "false" }]),
+        Primitive::Integer(value) => out.extend([value.to_string().as_str()]),
+        Primitive::Integer64(value) => out.extend([value.to_string().as_str()]),
+        Primitive::Decimal(digits) => out.extend([digits.as_str()]),
+        Primitive::String(text) => escape(&mut out.text, text)?,
     }
-    out.push('"');
+    out.extend(["\""]);
     Ok(())
 }
 

@@ -50,7 +50,7 @@ cohort-trace | pat | Record:OwnRecord | Record:OwnRecord | 404:NoRecord
 cohort-trace | oth | 404:NoRecord | 404:NoRecord | 404:NoRecord
 
 read-directory search-directory | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | Directory:Directory | Directory:Directory | Directory:Directory
-search-record-type-in-directory | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+search-record-type-in-directory read-type-not-served search-type-not-served | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 read-nowhere update-nowhere | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 404:NoRecord | 404:NoRecord | 404:NoRecord
 
 deposit | gp mt sys | Record:Deposit+w | 403:Closed | 422:NoRecord
@@ -98,16 +98,44 @@ create-in-directory | gp mt ngp exp blk btg pat oth sys nsys bsys | 403:CallerKi
 create-in-directory | dir | Directory:WriteTable+w | Directory:WriteTable+w | Directory:WriteTable+w
 create-in-directory | ope srv | Directory:Internal+w | Directory:Internal+w | Directory:Internal+w
 
-create-trace create-provenance create-binary create-patient create-unknown-purpose | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+create-trace create-provenance create-binary create-patient create-type-not-served | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 transaction | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 ";
 
-const INTERACTIONS: [&str; 31] = [
-    "existence", "read", "vread", "document", "translation", "search", "search-by-ins", "search-unknown", "read-trace",
-    "search-trace", "cohort", "cohort-trace", "read-directory", "search-directory", "search-record-type-in-directory",
-    "read-nowhere", "update-nowhere", "deposit", "open", "open-lone", "create-consent", "update-consent", "create",
-    "create-without-record", "create-in-directory", "create-trace", "create-provenance", "create-binary",
-    "create-patient", "create-unknown-purpose", "transaction",
+const INTERACTIONS: [&str; 33] = [
+    "existence",
+    "read",
+    "vread",
+    "document",
+    "translation",
+    "search",
+    "search-by-ins",
+    "search-unknown",
+    "read-trace",
+    "search-trace",
+    "cohort",
+    "cohort-trace",
+    "read-directory",
+    "search-directory",
+    "search-record-type-in-directory",
+    "read-nowhere",
+    "read-type-not-served",
+    "search-type-not-served",
+    "update-nowhere",
+    "deposit",
+    "open",
+    "open-lone",
+    "create-consent",
+    "update-consent",
+    "create",
+    "create-without-record",
+    "create-in-directory",
+    "create-trace",
+    "create-provenance",
+    "create-binary",
+    "create-patient",
+    "create-type-not-served",
+    "transaction",
 ];
 
 fn search(resource: &str, place: SearchPlace) -> Interaction {
@@ -141,24 +169,22 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "search-directory" => search("Organization", SearchPlace::Directory),
         "search-record-type-in-directory" => search("Observation", SearchPlace::Directory),
         "read-nowhere" => Interaction::Read(nowhere("Observation")),
-        "update-nowhere" => {
-            Interaction::UpdateConsent { target: nowhere("Consent"), if_match: None, body: autorisation(who) }
-        }
+        "update-nowhere" => Interaction::UpdateConsent { target: nowhere("Consent"), if_match: None, body: autorisation(who) },
         "deposit" => Interaction::Deposit { record: here(), body: Default::default() },
-        "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()] },
-        "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new() },
+        "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()], position: Some(0) },
+        "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new(), position: None },
         "create-consent" => Interaction::CreateConsent { record: here(), body: autorisation(who) },
-        "update-consent" => {
-            Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) }
-        }
+        "update-consent" => Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) },
         "create" => create("Observation", Some(here())),
         "create-without-record" => create("Observation", None),
         "create-in-directory" => create("Organization", None),
+        "read-type-not-served" => Interaction::Read(target("Task")),
+        "search-type-not-served" => search("Task", SearchPlace::Record(here())),
         "create-trace" => create("AuditEvent", Some(here())),
         "create-provenance" => create("Provenance", Some(here())),
         "create-binary" => create("Binary", Some(here())),
         "create-patient" => create("Patient", Some(here())),
-        "create-unknown-purpose" => create("Task", Some(here())),
+        "create-type-not-served" => create("Task", Some(here())),
         "transaction" => Interaction::Transaction { entries: Vec::new() },
         other => panic!("no interaction {other}"),
     }

@@ -109,12 +109,7 @@ pub(crate) fn origin(document: Rid, full_url: &str) -> i64 {
 
 /// The DocumentReference of header and deposit: what the header states stands; the deposit fills what it leaves open.
 fn document_reference(context: &Context<'_>, deposited: &Deposited<'_>, pid: Pid, rid: Rid) -> Result<Resource, Problem> {
-    let content_type = if deposited.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
-    let file = DepositedFile {
-        content_type: content_type.to_owned(),
-        size: u64::try_from(deposited.content.bytes.len()).unwrap_or(u64::MAX),
-        sha1: deposited.content.sha1.clone(),
-    };
+    let file = DepositedFile { size: deposited.content.bytes.len(), sha1_base64: deposited.content.sha1.clone() };
     let (mut out, _) = translate::document_reference(deposited.document, &file);
     let id = context.server.id(pid, rid);
     out.insert("identifier".into(), identifiers(&id, 1));

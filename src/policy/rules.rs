@@ -129,6 +129,7 @@ impl Request<'_> {
     }
 
     fn read(&self, target: &Target) -> Result<Permit, Denial> {
+        is_served(target.resource_type)?;
         match target.place {
             None => Err(not_found()),
             Some((Pid::DIRECTORY, _)) => Ok(self.permit(ReadScope::Directory, Rule::Directory, false)),
@@ -137,6 +138,7 @@ impl Request<'_> {
     }
 
     fn search(&self, resource_type: ResourceType, place: &SearchPlace) -> Result<Permit, Denial> {
+        is_served(resource_type)?;
         match place {
             SearchPlace::Record(record) => self.read_record(resource_type, record),
             SearchPlace::Directory => match resource_type.home() {
@@ -277,13 +279,15 @@ impl Request<'_> {
         self.not_blocked(&record)?;
         let facts = self.writable(&record, "Consent.patient")?;
         consents::may_write(self.caller, body)?;
-        let scope = match self.caller {
-            Caller::Patient(_) | Caller::Operator | Caller::Server => {
-                ReadScope::Record(facts.pid, access::masks(self.caller, facts))
+        let whole = ReadScope::Record(facts.pid, access::masks(self.caller, facts));
+        match self.caller {
+            Caller::Patient(_) | Caller::Operator | Caller::Server => Ok(self.permit(whole, Rule::Consent, true)),
+            Caller::Professional(_) | Caller::System(_) => {
+                let mut permit = self.permit(ReadScope::Own(facts.pid), Rule::Consent, true);
+                permit.otherwise = Some(access::not_the_author());
+                Ok(permit)
             }
-            Caller::Professional(_) | Caller::System(_) => ReadScope::Own(facts.pid),
-        };
-        Ok(self.permit(scope, Rule::Consent, true))
+        }
     }
 
     /// `POST [type]` of what has no interaction of its own: by the table of decision 15.
@@ -313,9 +317,7 @@ impl Request<'_> {
 
     fn write_directory(&self) -> Result<Permit, Denial> {
         match self.caller {
-            Caller::System(system) if system.directory_writer => {
-                Ok(self.permit(ReadScope::Directory, Rule::WriteTable, true))
-            }
+            Caller::System(system) if system.directory_writer => Ok(self.permit(ReadScope::Directory, Rule::WriteTable, true)),
             Caller::Operator | Caller::Server => Ok(self.permit(ReadScope::Directory, Rule::Internal, true)),
             Caller::Professional(_) | Caller::Patient(_) | Caller::System(_) => {
                 Err(forbidden(Rule::CallerKind, "The directory is written by systems with that right"))
@@ -327,6 +329,14 @@ impl Request<'_> {
 /// Whether a type is the trace, which the patient alone reads (BR-27).
 fn is_trace(resource_type: ResourceType) -> bool {
     resource_type.name() == "AuditEvent"
+}
+
+/// Types outside the purpose of this server are refused before anything else.
+fn is_served(resource_type: ResourceType) -> Result<(), Denial> {
+    match resource_type.home() {
+        Home::Record | Home::Directory | Home::Either => Ok(()),
+        Home::None => Err(denial(Rule::WriteTable, IssueKind::NotSupported, "This server has no resources of this type")),
+    }
 }
 
 /// What a permit's holder never sees: kept here so that every scope has it.

@@ -1,0 +1,1 @@
+//! Rules of the translation, each on a small document written by hand.
