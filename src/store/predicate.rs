@@ -8,8 +8,6 @@ use crate::search::{IndexRows, Key, Plan, Predicate, RangeTest};
 
 /// Width of a reference key: `parameter number * 2^49 + rid`.
 const RID_SPAN: i64 = 1 << 49;
-/// Greatest character: ends the interval of a prefix, bytewise on both databases.
-const LAST: char = '\u{10FFFF}';
 /// Statements with more predicates are not cached, so that no caller grows the cache.
 const CACHED_MAX: usize = 8;
 
@@ -157,9 +155,28 @@ pub(super) fn text_tests(sql: &mut Sql, prefixes: &[String]) {
             sql.push(" OR ");
         }
         let prefix = norm(prefix);
-        sql.push("(t.norm >= ").text(prefix.clone()).push(" AND t.norm < ").text(format!("{prefix}{LAST}")).push(")");
+        let after = successor(&prefix);
+        sql.push("(t.norm >= ").text(prefix);
+        if let Some(after) = after {
+            sql.push(" AND t.norm < ").text(after);
+        }
+        sql.push(")");
     }
     sql.push(")");
+}
+
+/// The least text after all that start with the prefix: both databases compare bytes, and the order of UTF-8 is that of
+/// its characters. `None` where there is no such text.
+fn successor(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        let after = if last == '\u{D7FF}' { Some('\u{E000}') } else { char::from_u32(u32::from(last).saturating_add(1)) };
+        if let Some(after) = after {
+            characters.push(after);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
 }
 
 fn places_condition(sql: &mut Sql, reader: &Reader<'_>, alias: &str, places: &[(Pid, Rid)]) {

@@ -19,3 +19,6 @@ mod translate;
 
 mod cluster;
 mod store;
+mod store_documents;
+mod store_search;
+mod store_trace;
