@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// From `lo` until just before `hi`, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,8 @@ impl Interval {
 /// Europe/Paris, from the table compiled in (no zoneinfo of the machine is read for it).
 #[must_use]
 pub fn paris() -> TimeZone {
-    time_zone("Europe/Paris").unwrap_or(TimeZone::UTC)
+    static PARIS: LazyLock<TimeZone> = LazyLock::new(|| time_zone("Europe/Paris").unwrap_or(TimeZone::UTC));
+    PARIS.clone()
 }
 
 /// The zone of this IANA name, from the table compiled in, so that the same text means the same time on every machine.
@@ -272,6 +274,15 @@ mod tests {
         assert_eq!(end("2024-07-14T23:30:00Z").as_deref(), Some("2024-07-15T22:00:00.000Z"));
         assert_eq!(end("2024-02").as_deref(), Some("2024-02-29T23:00:00.000Z"));
         assert_eq!(end("never"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_interval_or_none(text in "[0-9]{1,4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{0,9})?)?(Z|[-+ ][0-9]{2}:[0-9]{2})?)?)?)?") {
+            if let Some(interval) = parse(&text, &paris()) {
+                proptest::prop_assert!(Interval::FIRST < interval.lo && interval.lo < interval.hi && interval.hi <= Interval::LAST);
+            }
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn plot(name: &str, rows: &[&ResultRow<'_>], anchor: &str) -> Option<
             Some((day, value, row.interpretation.map_or("", |mark| mark.class), *row))
         })
         .collect();
-    points.sort_by(|a, b| a.0.cmp(&b.0));
+    points.sort_by_key(|point| point.0);
     let (first, last) = (points.first()?, points.last()?);
     if points.len() < 2 || first.0 == last.0 {
         return None;

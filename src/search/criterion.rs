@@ -62,8 +62,25 @@ enum Test {
 }
 
 impl Criterion {
-    /// Reads `name=value` for a type.
+    /// Reads `name=value` of a query; what names the record by an identifier is fulfilled by the scope.
     pub(super) fn parse(
+        resource_type: ResourceType,
+        name: &str,
+        value: &str,
+        context: &ParseContext<'_>,
+        record: Option<&RecordParameter>,
+    ) -> Result<Self, Fault> {
+        if context.pid.is_some()
+            && let Some(RecordParameter::Identifier { .. }) = record
+            && record_parameter(resource_type, name, value).as_ref() == record
+        {
+            return of_record(resource_type, name, value);
+        }
+        Self::read(resource_type, name, value, context, 0)
+    }
+
+    /// Reads `name=value` behind this many links.
+    fn read(
         resource_type: ResourceType,
         name: &str,
         value: &str,
@@ -72,13 +89,6 @@ impl Criterion {
     ) -> Result<Self, Fault> {
         if let Some(rest) = name.strip_prefix("_has:") {
             return has(resource_type, rest, value, context, depth);
-        }
-        if depth == 0
-            && let (Some(_), Some(record)) = (context.pid, &context.record)
-            && matches!(record, RecordParameter::Identifier { .. })
-            && record_parameter(resource_type, name, value).as_ref() == Some(record)
-        {
-            return of_record(resource_type, name, value);
         }
         let (head, chained) = name.split_once('.').map_or((name, None), |(head, rest)| (head, Some(rest)));
         let (code, modifier) = head.split_once(':').map_or((head, None), |(code, modifier)| (code, Some(modifier)));
@@ -129,6 +139,18 @@ impl Criterion {
             Test::Record(identifier) => self.plan_record(identifier.as_ref(), context),
             Test::Linked(predicate) => Node::exact(predicate.clone()),
         }
+    }
+
+    /// Within which milliseconds a point in time of this parameter can lie; `None` where it says nothing of it.
+    pub(super) fn bounds(&self, code: &str) -> Option<(f64, f64)> {
+        let tests: Vec<RangeTest> = match &self.test {
+            Test::Values(Modifier::None, values) if self.parameter.code == code => {
+                let ranges = values.iter().filter_map(|value| if let Value::Range(tests) = value { Some(tests) } else { None });
+                ranges.flatten().copied().collect()
+            }
+            _ => return None,
+        };
+        tests.into_iter().map(point_bounds).reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
     }
 
     fn plan_record(&self, identifier: Option<&TokenValue>, context: &ParseContext<'_>) -> Node {
@@ -183,6 +205,19 @@ impl Criterion {
             Test::Record(_) => resource.get("resourceType").and_then(serde_json::Value::as_str) == Some("Patient"),
             Test::Linked(predicate) => linked(predicate),
         }
+    }
+}
+
+/// Where an interval of at most a second that passes can start.
+fn point_bounds(test: RangeTest) -> (f64, f64) {
+    let second = 1000.0;
+    match test {
+        RangeTest::Within(a, b) => (a, b),
+        RangeTest::NotWithin(..) => (f64::MIN, f64::MAX),
+        RangeTest::HiAbove(a) => (a - second, f64::MAX),
+        RangeTest::LoBelow(a) | RangeTest::HiAtMost(a) => (f64::MIN, a),
+        RangeTest::LoAtLeast(a) => (a, f64::MAX),
+        RangeTest::Overlaps(a, b) => (a - second, b),
     }
 }
 
@@ -292,7 +327,7 @@ fn chain(
 
 /// The condition on the other side of a link; it must be one that the tables decide.
 fn inner(target: ResourceType, name: &str, value: &str, context: &ParseContext<'_>, depth: usize) -> Result<Plan, Fault> {
-    let node = Criterion::parse(target, name, value, context, depth + 1)?.plan(context);
+    let node = Criterion::read(target, name, value, context, depth + 1)?.plan(context);
     if !node.exact {
         return Err(Fault::Chain);
     }
@@ -328,7 +363,7 @@ pub(super) fn clinical_date(resource_type: ResourceType, resource: &Resource, zo
     let found = parameter.path.evaluate(resource);
     let starts = found.into_iter().filter_map(|found| date::whole(found, zone)).map(|interval| {
         // Of a period without start the end says when it was.
-        if interval.lo == datetime::Interval::FIRST { interval.hi } else { interval.lo }
+        if interval.lo == datetime::Interval::FIRST { interval.hi - 1 } else { interval.lo }
     });
     starts.min()
 }

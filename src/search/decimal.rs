@@ -33,9 +33,10 @@ impl Decimal {
         Some(Self { text: text.strip_prefix('+').unwrap_or(text).to_owned(), figures })
     }
 
-    /// As a float8; equal for equal numbers, however they are written.
+    /// As a float8; equal for equal numbers, however they are written. Beyond 1e300 all are equal, so that no row and no
+    /// bound is infinite.
     pub(super) fn value(&self) -> f64 {
-        self.text.parse().unwrap_or_default()
+        self.text.parse::<f64>().unwrap_or_default().clamp(-1e300, 1e300)
     }
 
     /// The text, for exact arithmetic.
@@ -83,6 +84,16 @@ mod tests {
         let about = |text: &str| Decimal::parse(text).map(|it| it.about()).map(|(lo, hi)| (lo.value(), hi.value()));
         assert_eq!(about("100"), Some((90.0, 110.0)));
         assert_eq!(about("-5.0"), Some((-5.5, -4.5)));
+    }
+
+    #[test]
+    fn no_decimal_is_infinite() {
+        assert_eq!(Decimal::parse("1e9999").map(|it| it.value()), Some(1e300));
+        assert_eq!(implied("-1e9999"), (-1e300, -1e300));
+        assert_eq!(
+            implied("123456789012345678901234567890123456789012345"),
+            (1.234_567_890_123_456_7e44, 1.234_567_890_123_456_7e44)
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::fhir::interaction::Parameters;
 use crate::fhir::{Issue, IssueKind, Problem, ResourceType};
 use crate::ids::Pid;
 use jiff::tz::TimeZone;
+use std::fmt;
 
 /// Matches of a page where the query says nothing.
 pub const COUNT_DEFAULT: u32 = 50;
@@ -34,8 +35,6 @@ pub struct ParseContext<'a> {
     pub now: Millis,
     /// The one record searched, or the directory; `None` for a search over several records.
     pub pid: Option<Pid>,
-    /// Filled by [`parse`]; start with `None`.
-    pub record: Option<&'a RecordParameter>,
 }
 
 /// Whether and how matches are counted.
@@ -79,8 +78,8 @@ pub struct Include {
     pub iterate: bool,
 }
 
-/// A query.
-#[derive(Debug, Clone)]
+/// A query. Prints the names of its parameters only.
+#[derive(Clone)]
 pub struct Query {
     /// Type searched.
     pub resource_type: ResourceType,
@@ -106,6 +105,13 @@ pub struct Query {
     pub(super) sort: Vec<(&'static Parameter, bool)>,
 }
 
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.self_parameters.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "Query({}, {names:?})", self.resource_type)
+    }
+}
+
 /// Handled before the query is read.
 const OF_HTTP: [&str; 2] = ["_format", "_pretty"];
 
@@ -116,14 +122,13 @@ const OF_HTTP: [&str; 2] = ["_format", "_pretty"];
 /// its type does not allow. The texts name the parameter, never its value.
 pub fn parse(resource_type: ResourceType, parameters: &Parameters, context: &ParseContext<'_>) -> Result<Query, Problem> {
     let record = record_of(resource_type, parameters);
-    let context = ParseContext { record: record.as_ref(), ..*context };
     let mut query = Query::empty(resource_type);
     let mut issues = Vec::new();
     for (name, value) in &parameters.0 {
         if OF_HTTP.contains(&name.as_str()) {
             continue;
         }
-        match query.take(name, value, &context) {
+        match query.take(name, value, context, record.as_ref()) {
             Ok(()) => query.self_parameters.push((name.clone(), value.clone())),
             Err(issue) if context.lenient && issue.kind == IssueKind::ParameterUnknown => {
                 query.ignored.push(Issue { kind: IssueKind::ParameterIgnored, ..issue });
@@ -137,11 +142,20 @@ pub fn parse(resource_type: ResourceType, parameters: &Parameters, context: &Par
     if let Some(problem) = Problem::from_issues(issues) {
         return Err(problem);
     }
-    query.make_plan(&context);
+    query.make_plan(context);
     Ok(query)
 }
 
 impl Query {
+    /// Milliseconds [lo, hi) outside which no resource matches whose `code` is a point in time, such as
+    /// `AuditEvent.recorded`: for a table that knows only that time. `None` where the query does not bound it.
+    #[must_use]
+    pub fn date_bounds(&self, code: &str) -> Option<(i64, i64)> {
+        let bounds = self.criteria.iter().filter_map(|criterion| criterion.bounds(code));
+        let (lo, hi) = bounds.reduce(|(a, b), (c, d)| (a.max(c), b.min(d)))?;
+        Some((millis(lo), millis(hi)))
+    }
+
     fn empty(resource_type: ResourceType) -> Self {
         Self {
             resource_type,
@@ -159,7 +173,13 @@ impl Query {
         }
     }
 
-    fn take(&mut self, name: &str, value: &str, context: &ParseContext<'_>) -> Result<(), Issue> {
+    fn take(
+        &mut self,
+        name: &str,
+        value: &str,
+        context: &ParseContext<'_>,
+        record: Option<&RecordParameter>,
+    ) -> Result<(), Issue> {
         let of_type = self.resource_type;
         let wrong = || Issue::new(IssueKind::ParameterInvalid, format!("The value of `{}` is not allowed", short(name)));
         match name {
@@ -182,7 +202,7 @@ impl Query {
                 self.revincludes.push(include);
             }
             _ => {
-                let criterion = Criterion::parse(of_type, name, value, context, 0);
+                let criterion = Criterion::parse(of_type, name, value, context, record);
                 self.criteria.push(criterion.map_err(|fault| fault.issue(of_type, name))?);
             }
         }
@@ -222,9 +242,14 @@ impl Query {
     }
 }
 
-/// A `-` cut off, at most 60 characters: what an answer repeats of a name.
+/// At most 60 printable characters: what an answer repeats of a name.
 fn short(name: &str) -> String {
     name.chars().filter(|character| !character.is_control()).take(60).collect()
+}
+
+#[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "made of milliseconds; beyond them it saturates")]
+fn millis(bound: f64) -> i64 {
+    bound as i64
 }
 
 fn sort_key(resource_type: ResourceType, parameter: &'static Parameter, descending: bool, keyer: &Keyer) -> Sort {

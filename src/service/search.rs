@@ -98,7 +98,7 @@ fn hide_superseded(context: &Context<'_>, query: &mut Query, parameters: &Parame
 /// In one record the total is always exact (decision 12); over several it is counted on request.
 fn wants_total(_context: &Context<'_>, access: &Access, query: &Query) -> bool {
     match access.permit().scope() {
-        ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => !matches!(query.total, Total::None),
+        ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => true,
         ReadScope::Cohort | ReadScope::Directory => matches!(query.total, Total::Accurate),
     }
 }

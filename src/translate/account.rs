@@ -105,6 +105,6 @@ pub fn account_parameters(
     }
     let mut out = Resource::new();
     out.insert("resourceType".into(), json!("Parameters"));
-    out.insert("parameter".into(), Value::Array(parameters));
+    super::context::set(&mut out, "parameter", Value::Array(parameters));
     out
 }

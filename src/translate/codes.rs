@@ -33,9 +33,10 @@ pub(super) fn specialty(code: &str) -> Option<Value> {
     Some(json!({"coding": [{"system": system, "code": code, "display": display}]}))
 }
 
-/// Whether displays of this system are judged in English by every validator (R7).
-fn is_hl7(system: &str) -> bool {
-    system.starts_with("http://terminology.hl7.org/") || system.starts_with("http://hl7.org/fhir/")
+/// Whether displays of this system are judged in English by every validator (R7; DICOM's as well).
+fn has_judged_displays(system: &str) -> bool {
+    const JUDGED: [&str; 3] = ["http://terminology.hl7.org/", "http://hl7.org/fhir/", "http://dicom.nema.org/"];
+    JUDGED.iter().any(|base| system.starts_with(base))
 }
 
 /// The codings of an element with `@code`: one for each published URI of its system (decision 19).
@@ -58,7 +59,7 @@ pub(super) fn codings(context: &mut Context<'_>, element: Element<'_>) -> Vec<Va
         .into_iter()
         .map(|system| {
             let mut coding = Map::new();
-            let judged = system.as_deref().is_some_and(is_hl7);
+            let judged = system.as_deref().is_some_and(has_judged_displays);
             if let Some(system) = system {
                 coding.insert("system".into(), json!(system));
             }

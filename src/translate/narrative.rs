@@ -10,13 +10,18 @@ use serde_json::{Value, json};
 /// caption -> caption in a table, p elsewhere; linkHtml -> a (http, https, mailto, #); footnote -> span
 /// renderMultiMedia -> span that names its object; ID -> id
 pub(super) fn narrative(text: Element<'_>) -> Option<Value> {
-    if text.text().is_empty() {
+    if text.text().is_empty() && !text.subtree().any(|element| element.is("renderMultiMedia")) {
         return None;
     }
     let mut out = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
     content(text, &mut out);
     out.push_str("</div>");
     Some(json!({"status": "additional", "div": out}))
+}
+
+/// The narrative of a section that says nothing at all.
+pub(super) fn empty() -> Value {
+    json!({"status": "empty", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">-</div>"})
 }
 
 fn content(element: Element<'_>, out: &mut String) {
@@ -122,9 +127,10 @@ fn attributes(element: Element<'_>, tag: &str, out: &mut String) {
         }
     }
     if tag == "a" {
-        let allowed = |href: &&str| ["http://", "https://", "mailto:", "#"].iter().any(|scheme| href.starts_with(scheme));
-        if let Some(href) = element.stated("href").filter(allowed) {
-            write("href", href);
+        // Documents break long addresses over several lines.
+        let href: String = element.stated("href").unwrap_or("").split_whitespace().collect();
+        if ["http://", "https://", "mailto:", "#"].iter().any(|scheme| href.starts_with(scheme)) {
+            write("href", &href);
         }
     }
 }

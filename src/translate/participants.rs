@@ -246,7 +246,6 @@ fn udi(carrier: &str) -> Value {
     let identifier = carrier.split_once("(01)").map(|(_, rest)| rest.split('(').next().unwrap_or(rest));
     if let (Some(identifier), Some(out)) = (identifier.filter(|part| !part.is_empty()), out.as_object_mut()) {
         out.insert("deviceIdentifier".into(), json!(identifier));
-        out.insert("issuer".into(), json!("http://hl7.org/fhir/NamingSystem/gs1-di"));
     }
     out
 }

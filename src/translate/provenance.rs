@@ -10,7 +10,8 @@ const NOT_EXTRACTED: [&str; 1] = ["Provenance"];
 /// The document -> Provenance
 ///
 /// target: every resource;  activity `Derivation`;  policy of mXDE;  entity: the DocumentReference, role source
-/// agents: this server as assembler, authors, dataEnterer, informants, custodian, legalAuthenticator, authenticators
+/// agents: this server as assembler, authors, dataEnterer, informants, custodian, legalAuthenticator, authenticators,
+/// participants
 /// recorded: the document's effectiveTime, so that the same document gives the same bytes; the service may put its own
 pub(super) fn provenance(context: &mut Context<'_>, header: &Header) {
     let mut out = resource("Provenance");
@@ -38,6 +39,7 @@ pub(super) fn provenance(context: &mut Context<'_>, header: &Header) {
     agents.extend(header.custodian.iter().map(|url| agent("custodian", &reference(url))));
     agents.extend(header.legal.iter().map(|legal| agent("legal", &who(&legal.party))));
     agents.extend(header.attesters.iter().map(|attester| agent("attester", &who(&attester.party))));
+    agents.extend(header.participants.iter().map(|(kind, who)| participant(kind, &who.reference())));
     let mut unique = Vec::with_capacity(agents.len());
     for agent in agents {
         if !unique.contains(&agent) {
@@ -58,6 +60,12 @@ pub(super) fn provenance(context: &mut Context<'_>, header: &Header) {
 
 fn who(participant: &Participant) -> Value {
     participant.reference()
+}
+
+/// participant of the header (prescriber, sampler, médecin traitant) -> agent, typed by its typeCode
+fn participant(kind: &str, who: &Value) -> Value {
+    let system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+    json!({"type": {"coding": [{"system": system, "code": kind}]}, "who": who})
 }
 
 fn agent(kind: &str, who: &Value) -> Value {

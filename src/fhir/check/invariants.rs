@@ -4,7 +4,7 @@ use super::{Checker, Object};
 use crate::fhir::IssueKind;
 use crate::fhir::elements::TypeDefinition;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 enum Rule {
@@ -206,10 +206,16 @@ fn mdd_1(_: &TypeDefinition, object: &Object) -> bool {
     not_after(text(object, "whenPrepared"), text(object, "whenHandedOver"))
 }
 fn obs_7(definition: &TypeDefinition, object: &Object) -> bool {
-    let own: Vec<_> = object.get("code").and_then(|code| code.get("coding")?.as_array()).into_iter().flatten().collect();
+    let own: HashSet<_> = coding_keys(object).collect();
     let components = object.get("component").and_then(Value::as_array).into_iter().flatten();
-    let mut codes = components.filter_map(|component| component.get("code")?.get("coding")?.as_array()).flatten();
+    let mut codes = components.filter_map(Value::as_object).flat_map(coding_keys);
     !has(definition, object, "value") || !codes.any(|coding| own.contains(&coding))
+}
+/// The codings of `code`, as what two of them must share to be the same.
+fn coding_keys(object: &Object) -> impl Iterator<Item = [Option<&str>; 4]> {
+    let codings = object.get("code").and_then(|code| code.get("coding")?.as_array());
+    let key = |coding| ["system", "version", "code", "display"].map(|name| Value::get(coding, name).and_then(Value::as_str));
+    codings.into_iter().flatten().map(key)
 }
 fn is_home(object: &Object, name: &str) -> bool {
     let items = object.get(name).and_then(Value::as_array).into_iter().flatten();

@@ -4,6 +4,7 @@ use crate::fhir::IssueKind;
 use crate::fhir::elements::TypeUse;
 use crate::fhir::reference::{self, Reference};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 /// The `#` references of one resource and the contained resources that they may name.
 #[derive(Default)]
@@ -37,41 +38,45 @@ impl Scope {
     /// Compares the two sides when the whole resource has been walked.
     pub(super) fn close(self, checker: &mut Checker) {
         let root = checker.path.clone();
+        let by_id: HashMap<&str, &Contained> =
+            self.contained.iter().filter_map(|contained| Some((contained.id.as_deref()?, contained))).collect();
         for used in &self.used {
             let Some(type_use) = used.reference.filter(|_| !used.id.is_empty()) else { continue };
-            let target = self.contained.iter().find(|contained| contained.id.as_ref() == Some(&used.id));
+            let fault = match by_id.get(used.id.as_str()) {
+                None => (IssueKind::InvariantBroken, "ref-1: names no contained resource"),
+                Some(target) if !permits(type_use, &target.resource_type) => (IssueKind::ValueInvalid, WRONG_TYPE),
+                Some(_) => continue,
+            };
             checker.path.clone_from(&used.path);
-            match target {
-                None => checker.report(IssueKind::InvariantBroken, "ref-1: names no contained resource"),
-                Some(target) if !permits(type_use, &target.resource_type) => {
-                    checker.report(IssueKind::ValueInvalid, "Refers to a resource of a type that may not stand here");
-                }
-                Some(_) => {}
-            }
+            checker.report(fault.0, fault.1);
         }
         checker.path.clone_from(&root);
+        self.close_contained(checker, &format!("{root}.contained["));
+    }
+
+    /// Each contained resource has an id of its own, and is referred to or refers to its container (dom-3).
+    fn close_contained(&self, checker: &mut Checker, inside: &str) {
+        let used: HashSet<&str> = self.used.iter().map(|used| used.id.as_str()).collect();
+        let refers_back = |used: &Used| used.path.strip_prefix(inside)?.split(']').next()?.parse::<usize>().ok();
+        let back: HashSet<usize> = self.used.iter().filter(|used| used.id.is_empty()).filter_map(refers_back).collect();
+        let mut seen = HashSet::new();
         for (index, contained) in self.contained.iter().enumerate() {
+            let fault = match &contained.id {
+                None => "dom-3: a contained resource has no id",
+                Some(id) if !seen.insert(id) => "Two contained resources have the same id",
+                Some(id) if !used.contains(id.as_str()) && !back.contains(&index) => {
+                    "dom-3: a contained resource is referred to from nowhere"
+                }
+                Some(_) => continue,
+            };
             checker.under("contained", |checker| {
-                checker.at_index(index, |checker| self.contained_is_used(checker, index, contained));
+                checker.at_index(index, |checker| checker.report(IssueKind::InvariantBroken, fault));
             });
         }
     }
-
-    fn contained_is_used(&self, checker: &mut Checker, index: usize, contained: &Contained) {
-        let Some(id) = &contained.id else {
-            return checker.report(IssueKind::InvariantBroken, "dom-3: a contained resource has no id");
-        };
-        let same = |other: &Contained| other.id.as_ref() == Some(id);
-        if self.contained.iter().take(index).any(same) {
-            return checker.report(IssueKind::InvariantBroken, "Two contained resources have the same id");
-        }
-        let inside = format!("{}.", checker.path);
-        let is_used = self.used.iter().any(|used| used.id == *id || (used.id.is_empty() && used.path.starts_with(&inside)));
-        if !is_used {
-            checker.report(IssueKind::InvariantBroken, "dom-3: a contained resource is referred to from nowhere");
-        }
-    }
 }
+
+const WRONG_TYPE: &str = "Refers to a resource of a type that may not stand here";
 
 fn permits(used: &TypeUse, resource_type: &str) -> bool {
     used.targets.is_empty() || used.targets.contains(&resource_type)
@@ -104,7 +109,7 @@ impl Checker {
                 return checker.report(IssueKind::ValueInvalid, "Neither a URL, nor [type]/[id], nor #[id]");
             }
             if reference::named_type(text).is_some_and(|named| !permits(used, named.name())) {
-                checker.report(IssueKind::ValueInvalid, "Refers to a resource of a type that may not stand here");
+                checker.report(IssueKind::ValueInvalid, WRONG_TYPE);
             }
         });
     }

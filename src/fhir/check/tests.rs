@@ -241,6 +241,21 @@ fn all_faults_are_reported_up_to_fifty() {
 }
 
 #[test]
+fn a_large_body_is_judged_in_time_proportional_to_its_size() {
+    let contained: Vec<String> =
+        (0..20_000).map(|index| format!(r#"{{"resourceType":"Organization","id":"o{index}","name":"n"}}"#)).collect();
+    let references: Vec<String> = (0..20_000).map(|index| format!(r##"{{"reference":"#o{index}"}}"##)).collect();
+    let codings: Vec<String> = (0..20_000).map(|index| format!(r#"{{"system":"s","code":"{index}"}}"#)).collect();
+    let start = std::time::Instant::now();
+    let text = patient(&format!(r#""contained":[{}],"generalPractitioner":[{}]"#, contained.join(","), references.join(",")));
+    assert_eq!(faults(&text), []);
+    let text = observation(&format!(r#""valueString":"x","component":[{{"code":{{"coding":[{}]}}}}]"#, codings.join(",")));
+    let text = text.replace(r#"[{"system":"s","code":"c"}]"#, &format!("[{}]", codings.join(",").replace(r#""s""#, r#""t""#)));
+    assert_eq!(faults(&text), []);
+    assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
 fn narratives_are_passive_xhtml() {
     let text = |div: &str| patient(&format!(r#""text":{{"status":"generated","div":"{div}"}}"#));
     assert_eq!(faults(&text(r#"<div xmlns=\"http://www.w3.org/1999/xhtml\">p</div>"#)), []);

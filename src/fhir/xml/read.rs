@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
         if declares && tag.start.name().prefix().is_none() {
             return Ok(text.to_owned());
         }
-        xhtml::without_prefixes(text).map_err(|_error| self.malformed("Not well-formed XML"))
+        xhtml::without_prefixes(text).ok_or_else(|| self.malformed("Not well-formed XML"))
     }
 
     fn skip(&mut self, tag: &Tag<'a>) -> Result<(), Problem> {

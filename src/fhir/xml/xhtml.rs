@@ -238,15 +238,12 @@ fn is_passive(link: &str) -> bool {
 }
 
 /// The same div without prefixes, its namespace declared on itself: what JSON holds of `<h:div>` of a document that declares
-/// `h` somewhere above.
-///
-/// # Errors
-/// Text that is not well-formed.
-pub(super) fn without_prefixes(text: &str) -> Result<String, quick_xml::Error> {
+/// `h` somewhere above. `None` for text that is not well-formed or has too many attributes.
+pub(super) fn without_prefixes(text: &str) -> Option<String> {
     let mut reader = Reader::from_str(text);
     let mut out = String::with_capacity(text.len() + 64);
     loop {
-        match reader.read_event()? {
+        match reader.read_event().ok()? {
             Event::Start(tag) => write_tag(&mut out, &tag, false)?,
             Event::Empty(tag) => write_tag(&mut out, &tag, true)?,
             Event::End(tag) => out.extend(["</", tag.local_name().as_ref(), ">"]),
@@ -255,26 +252,26 @@ pub(super) fn without_prefixes(text: &str) -> Result<String, quick_xml::Error> {
             Event::GeneralRef(reference) => out.extend(["&", &reference, ";"]),
             Event::Comment(comment) => out.extend(["<!--", &comment, "-->"]),
             Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
-            Event::Eof => return Ok(out),
+            Event::Eof => return Some(out),
         }
     }
 }
 
-fn write_tag(out: &mut String, tag: &BytesStart<'_>, empty: bool) -> Result<(), quick_xml::Error> {
+fn write_tag(out: &mut String, tag: &BytesStart<'_>, empty: bool) -> Option<()> {
     let is_root = out.is_empty();
     out.extend(["<", tag.local_name().as_ref()]);
     if is_root {
         out.extend([" xmlns=\"", XHTML_NAMESPACE, "\""]);
     }
-    for attribute in tag.attributes() {
-        let attribute = attribute?;
+    for (index, attribute) in tag.attributes().enumerate() {
+        let attribute = attribute.ok().filter(|_| index < ATTRIBUTES_MAX)?;
         if attribute.key.as_namespace_binding().is_none() {
             let quote = if attribute.value.contains('"') { "'" } else { "\"" };
             out.extend([" ", attribute.key.as_ref(), "=", quote, &attribute.value, quote]);
         }
     }
     out.push_str(if empty { "/>" } else { ">" });
-    Ok(())
+    Some(())
 }
 
 #[cfg(test)]

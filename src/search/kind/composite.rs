@@ -70,7 +70,7 @@ fn whole(number: u16, value: &TokenValue, implied: Option<&str>, keyer: &Keyer) 
 
 fn whole_row(number: u16, coded: &Coded<'_>, keyer: &Keyer) -> Key {
     match coded.system {
-        System::Uri(system) => keyer.token(number, Some(system), coded.code),
+        System::Uri(system) | System::Contact(system) => keyer.token(number, Some(system), coded.code),
         System::Absent => keyer.token(number, None, coded.code),
         System::Implied => keyer.code(number, coded.code),
     }

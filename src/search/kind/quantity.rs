@@ -116,7 +116,7 @@ impl Canonical {
     fn measure(&self, decimal: &Decimal) -> Option<f64> {
         let value = Number::parse(decimal.text())?;
         let value = value.checked_mul(self.unit.factor)?.checked_add(self.unit.offset)?.to_f64();
-        value.is_finite().then_some(value)
+        (value.abs() < 1e300).then_some(value)
     }
 }
 

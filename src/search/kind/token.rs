@@ -30,6 +30,8 @@ pub(in crate::search) enum System<'a> {
     Absent,
     /// This one.
     Uri(&'a str),
+    /// `phone`, `email`...: a ContactPoint, found as `phone|value`, `|value` and `value`.
+    Contact(&'a str),
 }
 
 /// A code of a resource.
@@ -73,14 +75,14 @@ impl TokenValue {
         let same = |code: &str, system: Option<&str>| fold(system, coded.code) == fold(system, code);
         match self {
             Self::Code(code) => !coded.code.is_empty() && same(code, None),
-            Self::CodeWithoutSystem(code) => coded.system == System::Absent && same(code, None),
+            Self::CodeWithoutSystem(code) => matches!(coded.system, System::Absent | System::Contact(_)) && same(code, None),
             Self::SystemAndCode(system, code) => match coded.system {
-                System::Uri(uri) => uri == system && same(code, Some(system)),
+                System::Uri(uri) | System::Contact(uri) => uri == system && same(code, Some(system)),
                 System::Implied => implied == Some(system) && same(code, None),
                 System::Absent => false,
             },
             Self::System(system) => match coded.system {
-                System::Uri(uri) => uri == system,
+                System::Uri(uri) | System::Contact(uri) => uri == system,
                 System::Implied => implied == Some(system),
                 System::Absent => false,
             },
@@ -142,7 +144,7 @@ fn primitive(value: &Value) -> Option<Coded<'_>> {
 fn coded<'a>(object: &'a Resource, code: &str) -> Option<Coded<'a>> {
     let code = object.get(code).and_then(Value::as_str).unwrap_or_default();
     let system = match object.get("system").and_then(Value::as_str) {
-        Some(system) if CONTACT_SYSTEMS.contains(&system) => System::Implied,
+        Some(system) if CONTACT_SYSTEMS.contains(&system) => System::Contact(system),
         Some(system) => System::Uri(system),
         None => System::Absent,
     };
@@ -166,6 +168,9 @@ pub(super) fn rows(number: u16, found: Found<'_>, keyer: &Keyer, out: &mut Index
         match coded.system {
             System::Uri(system) => out.tokens.push(keyer.token(number, Some(system), coded.code)),
             System::Absent => out.tokens.push(keyer.token(number, None, coded.code)),
+            System::Contact(system) => {
+                out.tokens.extend([keyer.token(number, Some(system), coded.code), keyer.token(number, None, coded.code)]);
+            }
             System::Implied => {}
         }
     }

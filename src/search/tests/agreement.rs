@@ -1,5 +1,6 @@
 //! Tables and bodies agree on generated resources and queries: `World::find` compares the two on every resource.
 use super::World;
+use crate::fhir::interaction::Parameters;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -141,5 +142,51 @@ proptest! {
     fn tables_and_bodies_agree(bodies in prop::collection::vec(observation(), 1..6), conditions in prop::collection::vec(condition(), 1..3)) {
         let world = World::new(bodies);
         world.find(&format!("Observation?{}", conditions.join("&")));
+    }
+}
+
+const NAMES: [&str; 22] = [
+    "code",
+    "code:not",
+    "code:of-type",
+    "code:text",
+    "date",
+    "value-quantity",
+    "subject",
+    "subject:identifier",
+    "subject:Patient",
+    "patient.identifier",
+    "_has:Provenance:target:recorded",
+    "performer.name",
+    "code-value-quantity",
+    "component-code-value-concept",
+    "_id",
+    "_lastUpdated",
+    "_profile:below",
+    "_text",
+    "_sort",
+    "_include",
+    "_count",
+    "value-string:contains",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_text_is_read_or_refused_without_being_repeated(
+        name in prop_oneof![3 => select(NAMES.to_vec()).prop_map(str::to_owned), 1 => "[a-z_:.]{0,20}"],
+        value in prop_oneof!["\\PC{0,40}", "(eq|gt|ap|)[-0-9.e|$,T:Z+]{0,20}", "[a-z|$,\\\\/:.#%]{0,30}"],
+    ) {
+        let world = World::new(vec![json!({"resourceType": "Observation", "id": "o", "code": {"text": value}, "valueString": value,
+            "effectiveDateTime": value, "subject": {"reference": value, "identifier": {"system": value, "value": value}},
+            "meta": {"lastUpdated": "2026-11-24T10:00:00Z", "profile": [value]}})]);
+        for pid in [None, Some(super::RECORD)] {
+            let parameters = Parameters(vec![(name.clone(), value.clone())]);
+            if let Err(problem) = world.parse_parameters("Observation", &parameters, pid, false) {
+                let told = problem.to_string();
+                prop_assert_eq!(problem.status(), 400);
+                prop_assert!(value.len() < 9 || name.contains(&value) || name.starts_with("_sort") || !told.contains(&value), "{}", told);
+            }
+        }
     }
 }

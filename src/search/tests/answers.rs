@@ -1,5 +1,6 @@
 //! What a query asks of the answer, and what is refused.
 use super::{COUNT_DEFAULT, COUNT_MAX, RECORD, Sort, Summary, Total, World};
+use crate::clock::Millis;
 use crate::fhir::IssueKind;
 use crate::search::{MatchContext, Predicate};
 use crate::search::{compare, included, revincluded};
@@ -155,6 +156,22 @@ fn bodies_are_ordered_by_every_key_and_what_has_none_comes_last() {
     assert_eq!(order("Observation?_sort=-status"), "abcd");
     assert_eq!(order("Observation?_sort=-_id"), "dcba");
     assert_eq!(order("Observation?"), "cbad");
+}
+
+#[test]
+fn the_time_of_an_event_is_bounded_by_its_date() {
+    let bounds = |text: &str| {
+        let bounds = empty().parse(text, None, false).unwrap().date_bounds("date");
+        bounds.map(|(lo, hi)| (Millis(lo).instant(), Millis(hi).instant()))
+    };
+    let text = |lo: &str, hi: &str| Some((lo.to_owned(), hi.to_owned()));
+    assert_eq!(bounds("AuditEvent?date=2024-03-14"), text("2024-03-13T23:00:00.000Z", "2024-03-14T23:00:00.000Z"));
+    assert_eq!(
+        bounds("AuditEvent?date=ge2024-03-14&date=lt2024-03-15"),
+        text("2024-03-13T23:00:00.000Z", "2024-03-14T23:00:00.000Z")
+    );
+    assert_eq!(bounds("AuditEvent?date=2024-03-14,2024-03-16"), text("2024-03-13T23:00:00.000Z", "2024-03-16T23:00:00.000Z"));
+    assert_eq!(bounds("AuditEvent?type=rest"), None);
 }
 
 #[test]

@@ -88,16 +88,13 @@ impl World {
             let (name, value) = part.split_once('=').unwrap();
             (name.to_owned(), value.to_owned())
         });
-        let context = ParseContext {
-            keyer: &self.keyer,
-            local: &|name| self.place(name),
-            time_zone: &self.zone,
-            lenient,
-            now: NOW,
-            pid,
-            record: None,
-        };
-        parse(resource_type(name), &Parameters(parameters.collect()), &context)
+        self.parse_parameters(name, &Parameters(parameters.collect()), pid, lenient)
+    }
+
+    fn parse_parameters(&self, name: &str, parameters: &Parameters, pid: Option<Pid>, lenient: bool) -> Result<Query, Problem> {
+        let context =
+            ParseContext { keyer: &self.keyer, local: &|name| self.place(name), time_zone: &self.zone, lenient, now: NOW, pid };
+        parse(resource_type(name), parameters, &context)
     }
 
     fn match_context<'a>(&'a self, stored: &'a Stored, linked: &'a dyn Fn(&Predicate) -> bool) -> MatchContext<'a> {
@@ -145,7 +142,8 @@ impl World {
         let mut found: Option<Vec<&str>> = None;
         let directory = query.starts_with("Practitioner?") || query.starts_with("Organization?");
         let record = if directory { Pid::DIRECTORY } else { RECORD };
-        for pid in [Some(record), None] {
+        // A search over several records never looks into the directory.
+        for pid in [Some(record), None].into_iter().take(if directory { 1 } else { 2 }) {
             let parsed = self.parse(query, pid, false).unwrap_or_else(|problem| panic!("{query}: {problem}"));
             let mut hits = Vec::new();
             for stored in self.stored.iter().filter(|stored| stored.resource_type == parsed.resource_type) {

@@ -42,7 +42,7 @@ fn the_clinical_date_is_where_the_own_date_starts() {
     assert_eq!(instant(lab_observation()), "2024-03-14T07:00:00.000Z");
     let period = |period: Value| json!({"resourceType": "Observation", "id": "o", "effectivePeriod": period});
     assert_eq!(instant(period(json!({"start": "2024-03-14", "end": "2024-03-20"}))), "2024-03-13T23:00:00.000Z");
-    assert_eq!(instant(period(json!({"end": "2024-03-20"}))), "2024-03-20T23:00:00.000Z");
+    assert_eq!(instant(period(json!({"end": "2024-03-20"}))), "2024-03-20T22:59:59.999Z");
     assert_eq!(ts(json!({"resourceType": "Observation", "id": "o"})), IndexRows::NO_DATE);
     assert_eq!(ts(json!({"resourceType": "Observation", "id": "o", "effectiveDateTime": "soon"})), IndexRows::NO_DATE);
     assert_eq!(ts(json!({"resourceType": "Account", "id": "o"})), IndexRows::NO_DATE);

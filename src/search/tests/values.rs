@@ -265,6 +265,10 @@ fn booleans_identifiers_and_contacts_are_tokens() {
             ("Patient?deceased=true", &["p"]),
             ("Patient?deceased=false", &["q"]),
             ("Patient?telecom=0102030405", &["p"]),
+            ("Patient?telecom=phone|0102030405", &["p"]),
+            ("Patient?telecom=email|0102030405", &[]),
+            ("Patient?telecom=|0102030405", &["p"]),
+            ("Patient?telecom=phone|", &["p"]),
             ("Patient?email=a@b.example", &["p"]),
             ("Patient?phone=a@b.example", &[]),
             (&format!("Patient?identifier:of-type={nh}|NH|279035121518989"), &["p"]),
@@ -355,6 +359,22 @@ fn references_are_found_by_place_url_and_identifier() {
 }
 
 #[test]
+fn the_identifier_of_a_reference_is_exact_but_where_the_type_is_filtered() {
+    let logical = |stated: &str| json!({"identifier": {"system": "urn:oid:1.2", "value": "9"}, "type": stated});
+    let world = world("Observation", "subject", vec![("patient", logical("Patient")), ("group", logical("Group"))]);
+    let recheck = |query: &str| world.parse(query, None, false).unwrap().plan.recheck;
+    assert!(!recheck("Observation?subject:identifier=urn:oid:1.2|9"));
+    assert!(recheck("Observation?patient:identifier=urn:oid:1.2|9"));
+    check(
+        &world,
+        &[
+            ("Observation?subject:identifier=urn:oid:1.2|9,x", &["patient", "group"]),
+            ("Observation?patient:identifier=urn:oid:1.2|9,x", &["patient"]),
+        ],
+    );
+}
+
+#[test]
 fn the_same_number_in_another_record_is_another_resource() {
     let world = world("Observation", "subject", vec![("own", json!({"reference": "Patient/p"}))]);
     check(&world, &[("Observation?subject=Patient/other", &[]), ("Observation?subject=Patient/other,Patient/p", &["own"])]);
@@ -364,6 +384,8 @@ fn the_same_number_in_another_record_is_another_resource() {
 fn a_reference_to_the_directory_is_not_one_to_the_record() {
     let world = World::new(vec![
         json!({"resourceType": "Practitioner", "id": "d", "name": [{"family": "Martin"}]}),
+        json!({"resourceType": "Organization", "id": "chu", "name": "CHU de Nantes"}),
+        json!({"resourceType": "Organization", "id": "lab", "name": "Laboratoire", "partOf": {"reference": "Organization/chu"}}),
         json!({"resourceType": "Observation", "id": "o", "performer": [{"reference": "Practitioner/d"}]}),
     ]);
     check(
@@ -375,6 +397,9 @@ fn a_reference_to_the_directory_is_not_one_to_the_record() {
             ("Observation?performer.name=martin", &["o"]),
             ("Observation?performer.name=durand", &[]),
             ("Practitioner?family=martin", &["d"]),
+            ("Organization?partof=Organization/chu", &["lab"]),
+            ("Organization?partof.name=chu", &["lab"]),
+            ("Organization?_has:Organization:partof:name=labo", &["chu"]),
         ],
     );
 }

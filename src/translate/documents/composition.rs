@@ -9,15 +9,13 @@ use crate::cda::{Element, template};
 use crate::fhir::Resource;
 use serde_json::{Value, json};
 
-/// Extensions of the R5 clinical document guide.
-const CLINICAL_DOCUMENT: &str = "http://hl7.org/fhir/uv/fhir-clinical-document/StructureDefinition/";
-
 /// ClinicalDocument -> Composition
 ///
 /// setId -> identifier;  code, title, effectiveTime, languageCode -> type, title, date, language
 /// status: lab:statusCode, else final where the document is signed (legalAuthenticator), else preliminary
 /// author, custodian, legalAuthenticator, authenticator -> author, custodian, attester
 /// relatedDocument RPLC -> relatesTo;  serviceEvent -> event;  section -> section with its narrative and entries
+/// dataEnterer, informant, participant -> agents of the Provenance: the extensions of the clinical document guide are of R5
 pub(in super::super) fn composition(
     context: &mut Context<'_>,
     header: &Header,
@@ -87,30 +85,6 @@ fn extensions(context: &Context<'_>, header: &Header) -> Vec<Value> {
     }
     for order in &header.orders {
         out.push(json!({"url": "http://hl7.org/fhir/StructureDefinition/event-basedOn", "valueReference": reference(order)}));
-    }
-    out.extend(participant_extensions(header));
-    out
-}
-
-/// dataEnterer, informant, participant -> the extensions of the clinical document guide.
-fn participant_extensions(header: &Header) -> Vec<Value> {
-    let mut out = Vec::new();
-    let mut party = |name: &str, parts: Vec<Value>| {
-        let extension = json!({"url": format!("{CLINICAL_DOCUMENT}{name}"), "extension": parts});
-        if !out.contains(&extension) {
-            out.push(extension);
-        }
-    };
-    for who in &header.enterers {
-        party("data-enterer-extension", vec![json!({"url": "party", "valueReference": who.reference()})]);
-    }
-    for who in &header.informants {
-        party("informant-extension", vec![json!({"url": "party", "valueReference": who.reference()})]);
-    }
-    for (kind, who) in &header.participants {
-        let system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
-        let kind = json!({"url": "type", "valueCodeableConcept": {"coding": [{"system": system, "code": kind}]}});
-        party("participant-extension", vec![kind, json!({"url": "party", "valueReference": who.reference()})]);
     }
     out
 }
@@ -184,6 +158,7 @@ fn section(context: &mut Context<'_>, section: Element<'_>, sections: &SectionEn
     set(&mut out, "section", Value::Array(inner));
     if !["text", "entry", "section"].iter().any(|name| out.contains_key(*name)) {
         let system = "http://terminology.hl7.org/CodeSystem/list-empty-reason";
+        set(&mut out, "text", super::super::narrative::empty());
         set(&mut out, "emptyReason", json!({"coding": [{"system": system, "code": "unavailable"}]}));
     }
     Value::Object(out)

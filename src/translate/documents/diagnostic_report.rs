@@ -55,12 +55,12 @@ pub(in super::super) fn diagnostic_report(context: &mut Context<'_>, header: &He
     Some(context.add(PATH.to_owned(), out))
 }
 
-/// The least of the statuses of the service events; unknown where one states none.
+/// The least of the statuses that the service events state; unknown where none states one.
 fn report_status(context: &mut Context<'_>) -> &'static str {
     // Of least to most: what is not known, not begun, not done, wrong, given up; only all final is final.
     const ORDER: [&str; 6] = ["unknown", "registered", "preliminary", "entered-in-error", "cancelled", "final"];
-    let statuses: Vec<&'static str> =
-        context.header.service_events.iter().map(|event| status::diagnostic_report(event.status.as_deref())).collect();
+    let stated = context.header.service_events.iter().filter_map(|event| event.status.as_deref());
+    let statuses: Vec<&'static str> = stated.map(|code| status::diagnostic_report(Some(code))).collect();
     let least = ORDER.into_iter().find(|status| statuses.contains(status)).unwrap_or("unknown");
     if statuses.iter().any(|status| *status != least) {
         let root = context.document.root();

@@ -223,7 +223,7 @@ fn patient_identifier(id: &cda::Id) -> Option<Value> {
         "1.2.250.1.213.1.4.9" => (french, "INS-NIA", "temp"),
         "1.2.250.1.213.1.4.10" => (french, "INS-NIR-TEST", "official"),
         "1.2.250.1.213.1.4.11" => (french, "INS-NIR-DEMO", "official"),
-        "1.2.250.1.213.1.4.13" => (international, "NH", "official"),
+        "1.2.250.1.213.1.4.13" => (international, "NH", "secondary"),
         _ => (international, "PI", "usual"),
     };
     debug_assert!(code == "NH" || code == "PI" || is_ins_root(&id.root), "every INS root has its type");
@@ -233,6 +233,13 @@ fn patient_identifier(id: &cda::Id) -> Option<Value> {
     out.insert("type".into(), json!({"coding": [{"system": system, "code": code}]}));
     out.extend(rest);
     Some(Value::Object(out))
+}
+
+/// fr-core-patient knows the type NH only under the OID of the INS; a social-security number (BR-08) keeps its own OID.
+fn names_social_security_number(reference: &Resource) -> bool {
+    let contained = reference.get("contained").and_then(Value::as_array).into_iter().flatten();
+    let identifiers = contained.filter_map(|one| one.get("identifier")).filter_map(Value::as_array).flatten();
+    identifiers.into_iter().any(|id| id.get("system") == Some(&json!("urn:oid:1.2.250.1.213.1.4.13")))
 }
 
 /// Moves the participants into `contained`: `urn:uuid:` references become `#p1`, the patient `#patient`.
@@ -250,7 +257,11 @@ fn with_contained(mut out: Resource, context: &Context<'_>, patient: Resource) -
             if name == "meta" {
                 continue;
             }
-            one.insert(name.clone(), value.clone());
+            let value = stated_only(value);
+            if value == json!([]) {
+                continue;
+            }
+            one.insert(name.clone(), value);
             if name == "resourceType" {
                 one.insert("id".into(), json!(names.get(entry.full_url.as_str())));
             }
@@ -273,6 +284,13 @@ fn with_contained(mut out: Resource, context: &Context<'_>, patient: Resource) -
         }
     }
     with
+}
+
+/// The items of a list that state something: the French profiles take no telecom or address that only says why it is absent.
+fn stated_only(value: &Value) -> Value {
+    let Value::Array(items) = value else { return value.clone() };
+    let states = |item: &&Value| item.as_object().is_none_or(|item| item.keys().any(|key| key != "extension"));
+    Value::Array(items.iter().filter(states).cloned().collect())
 }
 
 /// Whether the DocumentReference, or a participant that it names, refers to this one (a contained resource must be referred to).
@@ -335,4 +353,7 @@ pub fn is_comprehensive(reference: &Resource) -> bool {
         && has(content, "format")
         && ["facilityType", "practiceSetting", "sourcePatientInfo"].iter().all(|name| has(context, name))
         && context.and_then(|context| context.get("period")).is_some_and(|period| period.get("start").is_some())
+        // PDSm 3.1.1 slices `related` by a type that its slice does not fix: no validator can judge a DocumentReference that has one.
+        && !has(context, "related")
+        && !names_social_security_number(reference)
 }

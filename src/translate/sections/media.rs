@@ -111,7 +111,7 @@ pub(super) fn attached_document(context: &mut Context<'_>, organizer: Element<'_
         Some(url) => context.claim_tree(organizer, &url.clone()),
         None => context.list(organizer, Reason::ContentUnreadable),
     }
-    if is_copy && context.has_laboratory { Vec::new() } else { made }
+    made
 }
 
 fn presented_form(
@@ -120,7 +120,7 @@ fn presented_form(
     media: Element<'_>,
     value: Element<'_>,
 ) -> Option<String> {
-    let (_, mut content) = attachment(context, value)?;
+    let (binary, mut content) = attachment(context, value)?;
     let title = organizer.section().and_then(|section| section.child("title")).map(Element::text);
     if let Some(title) = title.filter(|title| !title.is_empty()) {
         content.insert("title".into(), json!(title));
@@ -128,7 +128,8 @@ fn presented_form(
     context.laboratory.presented.push(Value::Object(content));
     let report = context.url(super::super::documents::diagnostic_report::PATH);
     context.claim_tree(media, &report);
-    Some(report)
+    context.claim_tree(organizer, &report);
+    Some(binary)
 }
 
 fn typed_media(
