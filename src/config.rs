@@ -30,6 +30,9 @@ pub struct Options {
     /// File of the issuer's public keys (JWKS or PEM)
     #[arg(long, env = "DMP_FHIR_JWKS")]
     pub jwks: Option<PathBuf>,
+    /// File of the key that wraps the keys of the records [default: `<database>.key` beside a SQLite file, else `dmp-fhir.key`]
+    #[arg(long, env = "DMP_FHIR_MASTER_KEY")]
+    pub master_key: Option<PathBuf>,
     /// Certificate chain (PEM) to serve HTTPS
     #[arg(long, env = "DMP_FHIR_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
@@ -115,6 +118,8 @@ pub struct Settings {
     pub audience: Option<String>,
     /// Keys of the issuer.
     pub jwks: Option<PathBuf>,
+    /// File of the key that wraps the keys of the records; `None` = beside the database.
+    pub master_key: Option<PathBuf>,
     /// Certificate chain and key.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Whether test and demonstration INS are accepted.
@@ -166,6 +171,7 @@ impl Options {
             issuer: self.issuer.or(other.issuer),
             audience: self.audience.or(other.audience),
             jwks: self.jwks.or(other.jwks),
+            master_key: self.master_key.or(other.master_key),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             test_ins: self.test_ins.or(other.test_ins),
@@ -224,6 +230,7 @@ impl Options {
             issuer: self.issuer,
             audience: self.audience,
             jwks: self.jwks,
+            master_key: self.master_key,
             tls,
             test_ins: self.test_ins.unwrap_or(false),
             time_zone,

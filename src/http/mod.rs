@@ -96,7 +96,9 @@ impl Running {
 /// # Errors
 /// [`StartError`] says which setting is not usable.
 pub fn serve(settings: Settings) -> Result<Running, StartError> {
-    let store = Store::open(&store::Settings::new(&settings.database))?;
+    let mut database = store::Settings::new(&settings.database);
+    database.master_key.clone_from(&settings.master_key);
+    let store = Store::open(&database)?;
     let listener =
         TcpListener::bind(settings.listen).map_err(|source| StartError::Listen { address: settings.listen, source })?;
     let address = listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;

@@ -59,6 +59,13 @@ fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem>
     let facts = context.record()?;
     let mut body = body.clone();
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
+    // The performer is found by comparison with Consent.patient, so both get the same form; else a Consent read here could
+    // not be put back.
+    let named = body.get("patient").cloned();
+    let performers = body.get_mut("performer").and_then(serde_json::Value::as_array_mut);
+    for performer in performers.into_iter().flatten().filter(|performer| Some(&**performer) == named.as_ref()) {
+        *performer = serde_json::json!({"reference": patient});
+    }
     references::name_patient(&mut body, "patient", &patient);
     let kind = policy::consent::read(&body).ok().map(|read| read.kind.profile());
     forget_claims(&mut body, kind);

@@ -64,7 +64,7 @@ fn a_wrong_size() {
 
 #[test]
 fn the_document_of_another_patient() {
-    deposit_refused("subject", "DocumentReference.subject", || report().deposit().with("/subject", CHILD.logical_reference()));
+    deposit_refused("subject", ATTACHMENT, || report().deposit().with("/subject", CHILD.logical_reference()));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn an_unknown_element() {
 
 #[test]
 fn a_key_that_stands_twice() {
-    refused("duplicate key", 422, Some("DocumentReference.status"), |world| {
+    refused("duplicate key", 400, Some("DocumentReference.status"), |world| {
         let text = report().deposit().body.to_string().replacen(
             r#""status":"current""#,
             r#""status":"current","status":"superseded""#,

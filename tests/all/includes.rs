@@ -38,14 +38,19 @@ fn include_brings_what_the_matches_refer_to() {
 fn a_report_includes_its_results() {
     on_both(|world| {
         let patient = filed(world);
-        let page =
-            world.general_practitioner().read(&format!("DiagnosticReport?patient={patient}&_include=DiagnosticReport:result"));
-        let codes: BTreeSet<_> = resources(&page)
+        let doctor = world.general_practitioner();
+        let page = doctor.read(&format!("DiagnosticReport?patient={patient}&_include=DiagnosticReport:result"));
+        let act =
+            resources(&page).into_iter().find(|found| found["resourceType"] == "Observation").expect("the act's Observation");
+        assert_eq!(act["code"]["coding"][0]["code"], "18719-5");
+        let members: BTreeSet<_> = act["hasMember"]
+            .as_array()
+            .unwrap()
             .iter()
-            .filter(|found| found["resourceType"] == "Observation")
-            .map(|found| found["code"]["coding"][0]["code"].as_str().unwrap_or_default().to_owned())
+            .map(|member| doctor.read(member["reference"].as_str().unwrap()))
+            .map(|found| found["code"]["coding"][0]["code"].as_str().unwrap().to_owned())
             .collect();
-        assert!(codes.contains("3016-3") && codes.contains("3024-7"), "{codes:?}");
+        assert_eq!(members, BTreeSet::from(["3016-3".to_owned(), "3024-7".to_owned()]));
     });
 }
 

@@ -87,7 +87,7 @@ fn a_cursor_is_sealed_and_bound_to_the_right_to_read() {
         let page = world.general_practitioner().read(&format!("Observation?patient={patient}&code=2160-0&_count=10"));
         let next = link(&page, "next").unwrap();
         assert!(!next.contains("2160-0") || !next.contains(PAT_TROIS.ins), "{next}");
-        assert_eq!(world.stranger().get(&next).status, 403);
+        assert!([400, 403].contains(&world.stranger().get(&next).status), "a cursor is no right to read");
         let middle = next.len() - 6;
         let mut forged = next.clone().into_bytes();
         forged[middle] = if forged[middle] == b'A' { b'B' } else { b'A' };

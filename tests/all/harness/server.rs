@@ -10,9 +10,8 @@ use dmp_fhir::fhir::identifier::{Finess, Ins, Rpps};
 use dmp_fhir::http::Running;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// RPPS of the professionals of the specs.
@@ -41,17 +40,15 @@ pub(crate) struct Record {
 
 /// Runs a spec on SQLite and on PostgreSQL; the second is skipped, with a printed line, where it is not installed.
 pub(crate) fn on_both(spec: impl Fn(&World)) {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let sqlite = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", sqlite.path().join("dmp.sqlite").display());
-    World::run(sqlite, database, &spec);
-    let name = format!("spec_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    if let Some(database) = crate::cluster::database(&name) {
-        World::run(tempfile::tempdir().unwrap(), database, &spec);
+    World::run(sqlite, database, None, &spec);
+    if let Some(postgresql) = crate::cluster::database() {
+        World::run(tempfile::tempdir().unwrap(), postgresql.url, Some(postgresql.master_key), &spec);
     }
 }
 
-fn settings(folder: &Path, database: &str) -> dmp_fhir::config::Settings {
+fn settings(folder: &Path, database: &str, master_key: Option<PathBuf>) -> dmp_fhir::config::Settings {
     let keys = folder.join("issuer.jwks");
     std::fs::write(&keys, ISSUER.jwks().unwrap()).unwrap();
     let options = dmp_fhir::config::Options {
@@ -60,6 +57,7 @@ fn settings(folder: &Path, database: &str) -> dmp_fhir::config::Settings {
         issuer: Some(LocalIssuer::ISSUER.into()),
         audience: Some(LocalIssuer::AUDIENCE.into()),
         jwks: Some(keys),
+        master_key,
         test_ins: Some(true),
         ..Default::default()
     };
@@ -67,8 +65,11 @@ fn settings(folder: &Path, database: &str) -> dmp_fhir::config::Settings {
 }
 
 impl World {
-    fn run(folder: tempfile::TempDir, database: String, spec: &impl Fn(&Self)) {
-        let running = dmp_fhir::http::serve(settings(folder.path(), &database)).unwrap();
+    fn run(folder: tempfile::TempDir, database: String, master_key: Option<PathBuf>, spec: &impl Fn(&Self)) {
+        // What the server logs stands in the output of a test that fails.
+        let filter = tracing_subscriber::EnvFilter::new("warn");
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_test_writer().try_init();
+        let running = dmp_fhir::http::serve(settings(folder.path(), &database, master_key)).unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -172,16 +173,19 @@ impl World {
         counts.iter().filter(|(table, _)| table.ends_with("audit")).map(|(_, rows)| rows).sum()
     }
 
-    /// Makes the trace unwritable from now on, as a full disk or a lost table would.
+    /// Makes the trace unwritable from now on, as a full disk would.
     pub(crate) fn break_trace(&self) {
-        const LOSE: &str = "ALTER TABLE audit RENAME TO lost";
         match self.database.strip_prefix("sqlite:") {
             Some(file) => {
+                let full = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'full'); END";
                 for file in [file.to_owned(), format!("{file}.trace")] {
-                    SqliteConnection::establish(&file).unwrap().batch_execute(LOSE).unwrap();
+                    SqliteConnection::establish(&file).unwrap().batch_execute(full).unwrap();
                 }
             }
-            None => PgConnection::establish(&self.database).unwrap().batch_execute(LOSE).unwrap(),
+            None => {
+                let full = "ALTER TABLE audit ADD CONSTRAINT full_disk CHECK (false) NOT VALID";
+                PgConnection::establish(&self.database).unwrap().batch_execute(full).unwrap();
+            }
         }
     }
 }
