@@ -78,6 +78,8 @@ fn numbers_have_the_precision_in_which_they_are_written() {
             ("RiskAssessment?probability=100", &["99.5", "100", "100.49"]),
             ("RiskAssessment?probability=100.0", &["100"]),
             ("RiskAssessment?probability=1e2", &["99.4", "99.5", "100", "100.49", "100.5"]),
+            ("RiskAssessment?probability=1.0e2", &["99.4", "99.5", "100", "100.49", "100.5"]),
+            ("RiskAssessment?probability=1.00e2", &["99.5", "100", "100.49"]),
             ("RiskAssessment?probability=ne100", &["99.4", "100.5"]),
             ("RiskAssessment?probability=gt100", &["100.49", "100.5"]),
             ("RiskAssessment?probability=ge100", &["100", "100.49", "100.5"]),
@@ -304,13 +306,37 @@ fn strings_begin_alike_without_case_and_accents() {
             ("Patient?family:exact=durandal", &[]),
             ("Patient?given:exact=Zoe", &["c"]),
             ("Patient?family:contains=elie", &["a"]),
-            ("Patient?family=elie", &[]),
+            ("Patient?family=elie", &["a"]),
+            ("Patient?family=lie", &[]),
+            ("Patient?name=dupin", &["d"]),
+            ("Patient?phonetic=tour", &["d"]),
+            ("Patient?family:exact=Élie", &[]),
             (r"Patient?family=de la Tour\, Du", &["d"]),
         ],
     );
     assert!(world.exact("Patient?family=durand"));
     assert!(!world.exact("Patient?family:exact=durand"));
     assert!(!world.exact("Patient?family:contains=durand"));
+}
+
+#[test]
+fn a_mime_type_is_found_without_its_parameters() {
+    let attachment = |mime: &str| json!([{"attachment": {"contentType": mime}}]);
+    let documents = vec![
+        ("plain", attachment("text/xml")),
+        ("charset", attachment("text/xml; charset=UTF-8")),
+        ("pdf", attachment("application/pdf")),
+    ];
+    let world = world("DocumentReference", "content", documents);
+    check(
+        &world,
+        &[
+            ("DocumentReference?contenttype=text/xml", &["plain"]),
+            ("DocumentReference?contenttype:below=text/xml", &["plain", "charset"]),
+            ("DocumentReference?contenttype:below=text", &["plain", "charset"]),
+            ("DocumentReference?contenttype:below=tex", &[]),
+        ],
+    );
 }
 
 #[test]
