@@ -1,14 +1,17 @@
 //! The XML form of resources, over the element table. <https://hl7.org/fhir/R4/xml.html>
 //!
 //! quick-xml reads and the table says what each element is; fhirbolt's `Element`, which keeps order and pairs a
-//! primitive with its id and extensions, is the form between XML and JSON and does the JSON side. fhirbolt's own XML side
-//! is not used: it loses white space of narratives and line breaks of strings, and refuses what ordinary clients write.
+//! primitive with its id and extensions, is the form between XML and JSON, and fhirbolt writes its JSON. fhirbolt's own XML
+//! side is not used: it loses white space of narratives and line breaks of strings, and refuses what ordinary clients
+//! write. Nor is its JSON reader (see `element`).
+mod element;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 pub mod xhtml;
 
+use crate::fhir::elements::{Kind, TypeDefinition};
 pub use read::read;
 pub use write::{write, write_pretty};
 
@@ -28,3 +31,8 @@ pub const ATTRIBUTES_MAX: usize = 64;
 /// fhirbolt's generic element, of R4.
 type Element = fhirbolt::element::Element<{ fhirbolt::element::FhirReleases::R4 }>;
 type Node = fhirbolt::element::Value<{ fhirbolt::element::FhirReleases::R4 }>;
+
+/// `Element.id` and `Extension.url` are attributes in XML.
+fn is_attribute(definition: &TypeDefinition, name: &str) -> bool {
+    (name == "id" && definition.kind == Kind::Complex) || (name == "url" && definition.name == "Extension")
+}

@@ -1,5 +1,7 @@
 //! XML to a resource, by the element table; what is wrong is named at its FHIRPath.
-use super::{ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, xhtml};
+use super::{
+    ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, is_attribute, xhtml,
+};
 use crate::fhir::elements::{self, ElementDefinition, Kind, Primitive as Type, TypeDefinition};
 use crate::fhir::json::{self, is_number};
 use crate::fhir::{Issue, IssueKind, Problem, Resource, check};
@@ -319,11 +321,6 @@ impl<'a> Reader<'a> {
         self.depth += 1;
         if self.depth > DEPTH_MAX { Err(self.malformed(&format!("Nested deeper than {DEPTH_MAX}"))) } else { Ok(()) }
     }
-}
-
-/// `Element.id` and `Extension.url` are attributes in XML.
-fn is_attribute(definition: &TypeDefinition, name: &str) -> bool {
-    (name == "id" && definition.kind == Kind::Complex) || (name == "url" && definition.name == "Extension")
 }
 
 /// Numbers and booleans get their JSON type; what is none stays text, which the check refuses at its place.
