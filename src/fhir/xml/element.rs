@@ -26,7 +26,7 @@ fn members(definition: &'static TypeDefinition, object: &Map<String, Value>, int
         let used = used.definition();
         let node = if used.primitive().is_none() {
             complex(used, value)?
-        } else if super::is_attribute(definition, name) {
+        } else if definition.is_attribute(name) {
             Node::Primitive(Primitive::String(value.as_str()?.to_owned()))
         } else if name == key || !object.contains_key(name) {
             primitives(object.get(name), object.get(&format!("_{name}")))?

@@ -11,7 +11,6 @@ mod tests;
 mod write;
 pub mod xhtml;
 
-use crate::fhir::elements::{Kind, TypeDefinition};
 pub use read::read;
 pub use write::{write, write_pretty};
 
@@ -31,8 +30,3 @@ pub const ATTRIBUTES_MAX: usize = 64;
 /// fhirbolt's generic element, of R4.
 type Element = fhirbolt::element::Element<{ fhirbolt::element::FhirReleases::R4 }>;
 type Node = fhirbolt::element::Value<{ fhirbolt::element::FhirReleases::R4 }>;
-
-/// `Element.id` and `Extension.url` are attributes in XML.
-fn is_attribute(definition: &TypeDefinition, name: &str) -> bool {
-    (name == "id" && definition.kind == Kind::Complex) || (name == "url" && definition.name == "Extension")
-}

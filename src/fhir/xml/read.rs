@@ -1,7 +1,5 @@
 //! XML to a resource, by the element table; what is wrong is named at its FHIRPath.
-use super::{
-    ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, is_attribute, xhtml,
-};
+use super::{ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, xhtml};
 use crate::fhir::elements::{self, ElementDefinition, Kind, Primitive as Type, TypeDefinition};
 use crate::fhir::json::{self, is_number};
 use crate::fhir::{Issue, IssueKind, Problem, Resource, check};
@@ -194,7 +192,7 @@ impl<'a> Reader<'a> {
             let is_div = definition.name == "Narrative" && name == "div";
             let expected = if is_div { Known::Xhtml } else { Known::Fhir };
             let found = definition.element(name).zip(definition.position(name));
-            let found = found.filter(|_| child.namespace == expected && !is_attribute(definition, name));
+            let found = found.filter(|_| child.namespace == expected && !definition.is_attribute(name));
             let Some(((element, used), position)) = found else {
                 let step = if is_plain(name) { name } else { "%unknown" };
                 self.report(IssueKind::StructureInvalid, step, &format!("{} has no such element", definition.name));

@@ -391,7 +391,7 @@ fn without_null_arrays(value: Value) -> Value {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1_000))]
     /// The check never panics, and all that it accepts is written as XML and comes back.
     #[test]
     fn what_the_check_accepts_comes_back_through_xml(resource in mutated()) {

@@ -15,7 +15,7 @@ pub fn write(json: &[u8]) -> Result<Vec<u8>, Problem> {
 /// The same with line breaks and indentation between elements, for `_pretty=true`; narratives stay as they are.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_pretty(json: &[u8]) -> Result<Vec<u8>, Problem> {
     document(json, true)
 }
