@@ -35,7 +35,6 @@ pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, paramete
             Interaction::Search { place: SearchPlace::Directory, .. } => Some(Pid::DIRECTORY),
             _ => context.facts.map(|facts| facts.pid),
         },
-        record: None,
     };
     search::parse(resource_type, parameters, &parse)
 }
