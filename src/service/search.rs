@@ -49,7 +49,7 @@ pub fn search(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
     hide_superseded(context, &mut query, &parameters)?;
     let request = PageRequest {
         count: usize::try_from(query.count).unwrap_or(usize::MAX),
-        total: wants_total(context, access, &query),
+        total: wants_total(access, &query, &parameters),
         cursor,
     };
     let mut recheck = |stored: &Stored| matches(context, &query, stored);
@@ -94,10 +94,11 @@ fn hide_superseded(context: &Context<'_>, query: &mut Query, parameters: &Parame
     Ok(())
 }
 
-/// In one record the total is always exact (decision 12); over several it is counted on request.
-fn wants_total(_context: &Context<'_>, access: &Access, query: &Query) -> bool {
+/// In one record the total is always given, and exact, unless `_total=none` declines it (decision 12); over several it is
+/// counted on request.
+fn wants_total(access: &Access, query: &Query, parameters: &Parameters) -> bool {
     match access.permit().scope() {
-        ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => true,
+        ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => parameters.get("_total") != Some("none"),
         ReadScope::Cohort | ReadScope::Directory => matches!(query.total, Total::Accurate),
     }
 }
