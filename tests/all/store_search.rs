@@ -523,28 +523,33 @@ fn more_than_twenty_thousand_candidates_are_refused_and_those_of_strangers_do_no
 }
 
 #[test]
-fn a_search_over_several_records_shows_nothing_newer_than_a_write_in_flight() {
+fn what_a_write_in_flight_brings_is_in_no_page_of_a_search_that_began_before_it_ended() {
     on_both(|bench| {
         let (one, other) = (bench.record(&ins(1), &["martin"]), bench.record(&ins(2), &["martin"]));
-        bench.put(one, vec![observation(Rid(1), 1, &[7])]);
+        bench.put(one, vec![observation(Rid(10), 10, &[7]), observation(Rid(1), 1, &[7])]);
         let (started, wait_started) = std::sync::mpsc::channel();
         let (finish, wait_finish) = std::sync::mpsc::channel::<()>();
+        let mut page = None;
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let wait_finish = std::sync::Mutex::new(wait_finish);
                 bench.write(move |unit| {
                     let access = writer(unit, other)?;
-                    resource_put(unit, &access, &[observation(Rid(2), 2, &[7])])?;
+                    resource_put(unit, &access, &[observation(Rid(5), 5, &[7])])?;
                     started.send(()).unwrap();
                     wait_finish.lock().unwrap().recv().unwrap();
                     Ok(())
                 })
             });
             wait_started.recv().unwrap();
-            let page = cohort(bench, &plan(vec![token(7)]), PageRequest { count: 1, total: true, cursor: None });
-            assert_eq!((rids(&page), page.total), (vec![1], Some(1)), "{}", bench.name);
+            // Later than the write began, as its `updated` says.
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            page = Some(cohort(bench, &plan(vec![token(7)]), first(1)));
             finish.send(()).unwrap();
         });
-        assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), first(9))), [2, 1], "{}", bench.name);
+        let page = page.unwrap();
+        assert_eq!((rids(&page), page.total), (vec![10], Some(2)), "{}", bench.name);
+        assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), next(&page, 9))), [1], "{}", bench.name);
+        assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), first(9))), [10, 5, 1], "{}", bench.name);
     });
 }
