@@ -1,4 +1,5 @@
 //! The trace as data: what was done, to whose record, by whom. No I/O.
+#![deny(clippy::wildcard_enum_match_arm)]
 pub mod chain;
 pub mod columns;
 pub mod event;

@@ -172,8 +172,13 @@ fn profile(event: &Event, context: &RenderContext<'_>) -> Option<String> {
     data.then(|| if patient { format!("{BALP}.Patient{name}") } else { format!("{BALP}.{name}") })
 }
 
+/// The query, where there is one: FHIR has no empty values.
+fn query_of(event: &Event) -> Option<&str> {
+    event.query.as_deref().filter(|query| !query.is_empty())
+}
+
 fn query_profile(event: &Event, patient: bool) -> Option<String> {
-    event.query.as_ref()?;
+    query_of(event)?;
     Some(if patient { format!("{BALP}.PatientQuery") } else { format!("{BALP}.Query") })
 }
 
@@ -284,7 +289,7 @@ fn entities(event: &Event, context: &RenderContext<'_>, shape: &Shape) -> Vec<Va
     let typed = |code: &str| json!({"system": ENTITY_TYPE, "code": code});
     let role = |code: &str| json!({"system": OBJECT_ROLE, "code": code});
     let mut entities = Vec::new();
-    if let (true, Some(query)) = (shape.query, &event.query) {
+    if let (true, Some(query)) = (shape.query, query_of(event)) {
         let encoded = STANDARD.encode(query.as_bytes());
         entities.push(json!({"type": typed("2"), "role": role("24"), "query": encoded}));
     }

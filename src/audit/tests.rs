@@ -28,7 +28,7 @@ fn event(action: Action, caller: Caller) -> Event {
     let query = match action {
         Action::Query => Some("Observation?patient=p1&code=718-7".to_owned()),
         Action::Existence => Some("Patient?identifier=urn:oid:1.2.250.1.213.1.4.10|279035121518989".to_owned()),
-        _ => None,
+        Action::Read | Action::Deposit | Action::Create | Action::Update | Action::Delete | Action::Open => None,
     };
     let name = match action {
         Action::Deposit => "DocumentReference",
@@ -139,7 +139,8 @@ fn numbers_of_actions_and_outcomes_lead_back() {
 
 #[test]
 fn a_changed_a_lost_and_a_moved_row_break_the_chain() {
-    let rows: Vec<Vec<u8>> = (0..4).map(|row| canonical(&event(Action::ALL[row], doctor()), row as i64)).collect();
+    let rows: Vec<Vec<u8>> =
+        (0_u8..4).map(|row| canonical(&event(Action::ALL[usize::from(row)], doctor()), row.into())).collect();
     let mut links = Vec::new();
     for row in &rows {
         links.push(link(links.last().copied().unwrap_or(GENESIS), row));

@@ -71,7 +71,7 @@ pub struct TokenRequest {
     pub issuer: Option<String>,
     /// From when it is valid, after the time of minting.
     pub not_before: Option<Duration>,
-    /// `scope`, kept as it is.
+    /// `scope`, which the server accepts and does not use yet.
     pub scope: Option<String>,
 }
 

@@ -108,25 +108,19 @@ pub const ID_NAT_PS_SYSTEM: &str = "urn:oid:1.2.250.1.71.4.2.1";
 pub const ID_NAT_ST_SYSTEM: &str = "urn:oid:1.2.250.1.71.4.2.2";
 /// System of the 9-character FINESS (FR Core).
 pub const FINESS_SYSTEM: &str = "https://finess.esante.gouv.fr";
-/// Identifier types of FR Core.
-const IDENTIFIER_TYPES: &str = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203";
 const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 
 /// A logical reference to a professional by RPPS.
 #[must_use]
 pub fn professional_reference(rpps: &Rpps) -> Value {
-    json!({"type": "Practitioner", "identifier": {
-        "type": {"coding": [{"system": IDENTIFIER_TYPES, "code": "RPPS"}]},
-        "system": RPPS_SYSTEM, "value": rpps.as_str()}})
+    json!({"type": "Practitioner", "identifier": {"system": RPPS_SYSTEM, "value": rpps.as_str()}})
 }
 
 /// A logical reference to a structure by idNatSt.
 #[must_use]
 pub fn structure_reference(finess: &Finess) -> Value {
-    json!({"type": "Organization", "identifier": {
-        "type": {"coding": [{"system": IDENTIFIER_TYPES, "code": "IDNST"}]},
-        "system": ID_NAT_ST_SYSTEM, "value": finess.struct_idnat()}})
+    json!({"type": "Organization", "identifier": {"system": ID_NAT_ST_SYSTEM, "value": finess.struct_idnat()}})
 }
 
 /// What every Consent of a record has, whatever its kind.
@@ -178,7 +172,7 @@ impl ConsentFrame {
             ("performer", json!([self.party(&self.performer)])),
             ("organization", json!([structure_reference(&self.organization)])),
             // PCF asks for a source; the declaration is collected on screen, so the source is named, not attached.
-            ("sourceAttachment", json!({"title": "Déclaration recueillie par voie électronique"})),
+            ("sourceAttachment", json!({"language": "fr-FR", "title": "Déclaration recueillie par voie électronique"})),
             ("policy", json!([{"uri": kind.policy_uri()}])),
             ("provision", Value::Object(provision)),
         ] {

@@ -101,6 +101,8 @@ pub enum Interaction {
         patient: Resource,
         /// Ouverture and oppositions; empty for the lone Patient.
         consents: Vec<Resource>,
+        /// Entry of the Bundle in which the Patient stands; `None` for the lone Patient.
+        position: Option<usize>,
     },
     /// `POST Consent`.
     CreateConsent {

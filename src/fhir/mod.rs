@@ -1,10 +1,19 @@
 //! FHIR R4 as data: types, outcomes, identifiers, formats. No I/O.
+pub mod bundle;
+pub mod check;
 pub mod consent;
+pub mod datetime;
+pub mod elements;
 pub mod identifier;
 pub mod interaction;
+pub mod json;
+pub mod media_type;
 pub mod outcome;
+pub mod path;
+pub mod reference;
 pub mod resource_type;
 pub mod td02;
+pub mod xml;
 
 pub use interaction::Interaction;
 pub use outcome::{Issue, IssueKind, Problem};

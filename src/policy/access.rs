@@ -1,9 +1,10 @@
 //! How a caller stands to a record: authorised, blocked, its holder, or nothing of these (BR-18 to BR-24).
-use super::decide::{forbidden, masks_of};
 use super::facts::{Actor, AuthorisationStatus, Facts, RecordState};
 use super::permit::{Denial, Masks, Rule, label};
+use super::rules::{forbidden, masks_of};
 use crate::auth::{Caller, Professional, PurposeOfUse};
 use crate::clock::Millis;
+use crate::fhir::td02::{Closure, RecordStatus};
 
 /// How a caller stands to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +44,23 @@ pub fn status(caller: &Caller, facts: &Facts, now: Millis) -> AuthorisationStatu
             }
         }
         (Caller::Operator | Caller::Server, _) => AuthorisationStatus::Valide,
-        (Caller::Professional(_) | Caller::System(_), Some(actor)) => status_of(&actor, facts, now),
+        (Caller::Professional(_) | Caller::System(_), Some(actor)) => {
+            if is_blocked(caller, facts) { AuthorisationStatus::Interdit } else { status_of(&actor, facts, now) }
+        }
         (Caller::Professional(_) | Caller::System(_), None) => AuthorisationStatus::NonExiste,
     }
 }
 
+/// Whether the patient blocked this caller, in person or by the structure that he works for (INTERDIT).
+fn is_blocked(caller: &Caller, facts: &Facts) -> bool {
+    let structure = match caller {
+        Caller::Professional(professional) => professional.structure.clone().map(Actor::Structure),
+        Caller::Patient(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
+    };
+    actor(caller).into_iter().chain(structure).any(|named| facts.blocked.contains(&named))
+}
+
 fn status_of(actor: &Actor, facts: &Facts, now: Millis) -> AuthorisationStatus {
-    if facts.blocked.contains(actor) {
-        return AuthorisationStatus::Interdit;
-    }
     let mut expired = false;
     for authorisation in facts.authorisations.iter().filter(|authorisation| authorisation.actor == *actor) {
         let over = authorisation.until.is_some_and(|until| until <= now);
@@ -61,6 +70,26 @@ fn status_of(actor: &Actor, facts: &Facts, now: Millis) -> AuthorisationStatus {
         expired |= over;
     }
     if expired { AuthorisationStatus::Expire } else { AuthorisationStatus::NonExiste }
+}
+
+/// What TD0.2 tells this caller of a record, beside the identity (BR-01); `closure` of a closed record is the store's.
+///
+/// The patient himself, the operator and the server have no authorisation status; only a professional can be a médecin
+/// traitant. Whether Mon espace santé is attached is not known here.
+#[must_use]
+pub fn record_status(caller: &Caller, facts: &Facts, closure: Option<Closure>, now: Millis) -> RecordStatus {
+    let (medecin_traitant, statut_autorisation) = match caller {
+        Caller::Professional(professional) => {
+            (Some(facts.treating.contains(&professional.rpps)), Some(status(caller, facts, now).code()))
+        }
+        Caller::System(_) => (None, Some(status(caller, facts, now).code())),
+        Caller::Patient(_) | Caller::Operator | Caller::Server => (None, None),
+    };
+    let open = match facts.state {
+        RecordState::Open => true,
+        RecordState::Closed => false,
+    };
+    RecordStatus { open, closure, rattachement_mes: None, medecin_traitant, statut_autorisation }
 }
 
 pub(super) fn standing(caller: &Caller, facts: &Facts, now: Millis) -> Standing {
@@ -151,6 +180,10 @@ pub(super) fn closed() -> Denial {
 
 pub(super) fn trace_is_the_patients() -> Denial {
     forbidden(Rule::CallerKind, "The trace of a record is read by its patient only (BR-27)")
+}
+
+pub(super) fn not_the_author() -> Denial {
+    forbidden(Rule::CallerKind, "A professional or system changes only the Consents that it wrote itself")
 }
 
 pub(super) fn is_open(facts: &Facts) -> Result<(), Denial> {

@@ -1,7 +1,7 @@
 //! Reads the Consents that rule access, and derives the facts of a record from them (DESIGN section 5).
 //!
 //! Only Consents of our own profiles count; a Consent translated from a document (advance directive) is never given to
-//! [`derive`]. What narrows a Consent in a way that is not enforced (`provision.data`, nested provisions, modifier
+//! [`derive()`]. What narrows a Consent in a way that is not enforced (`provision.data`, nested provisions, modifier
 //! extensions) is refused, so that nothing is granted or blocked other than what the Consent says.
 use super::facts::{Actor, Authorisation, Facts, RecordState};
 use super::period::{self, Day};
@@ -39,8 +39,7 @@ pub struct AccessConsent {
 }
 
 /// Elements of a provision (and `verification`) that IHE PCF basic forbids: they would narrow it.
-const NARROWING: [&str; 9] =
-    ["action", "securityLabel", "class", "code", "dataPeriod", "data", "provision", "modifierExtension", "extension"];
+const NARROWING: [&str; 8] = ["action", "securityLabel", "class", "code", "dataPeriod", "data", "provision", "extension"];
 
 /// Reads a Consent of one of our profiles.
 ///
@@ -167,10 +166,20 @@ impl Check {
         if !consent.contains_key("sourceAttachment") && !consent.contains_key("sourceReference") {
             self.missing("Consent.source");
         }
-        for (name, path) in [("modifierExtension", "Consent.modifierExtension"), ("verification", "Consent.verification")] {
+        for (name, path) in [
+            ("verification", "Consent.verification"),
+            ("policyRule", "Consent.policyRule"),
+            ("implicitRules", "Consent.implicitRules"),
+        ] {
             if consent.contains_key(name) {
                 self.wrong(path, "This element is not allowed, because it would change what the Consent means");
             }
+        }
+        if consent.iter().any(|(name, value)| name == "modifierExtension" || has_modifier(value)) {
+            self.wrong(
+                "Consent.descendants().modifierExtension",
+                "Modifier extensions are not allowed, because they would change what the Consent means",
+            );
         }
     }
 
@@ -285,6 +294,15 @@ impl Check {
             self.wrong(path, "The end must not be before the start, and at most one year after it");
         }
         interval
+    }
+}
+
+/// Whether a modifier extension stands anywhere in a value (depth is bounded by the parser).
+fn has_modifier(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object.iter().any(|(name, value)| name == "modifierExtension" || has_modifier(value)),
+        Value::Array(items) => items.iter().any(has_modifier),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

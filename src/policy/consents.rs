@@ -1,8 +1,8 @@
 //! Who writes which Consent: the patient, a professional naming only himself, a system naming its structure (BR-20).
 use super::consent::{self, AccessConsent, Performer};
-use super::decide::forbidden;
 use super::facts::Actor;
 use super::permit::{Denial, Rule};
+use super::rules::forbidden;
 use crate::auth::Caller;
 use crate::fhir::consent::ConsentKind;
 use crate::fhir::{Issue, IssueKind, Problem, Resource};

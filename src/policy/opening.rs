@@ -2,9 +2,9 @@
 use super::access::{self, Standing};
 use super::consent::{self, AccessConsent, Performer};
 use super::consents::invalid;
-use super::decide::{Request, denial, forbidden};
 use super::facts::{Actor, RecordState};
 use super::permit::{Denial, Permit, ReadScope, Rule};
+use super::rules::{Request, denial, forbidden};
 use crate::auth::Caller;
 use crate::fhir::consent::ConsentKind;
 use crate::fhir::{Issue, IssueKind, Problem, Resource, td02};

@@ -86,6 +86,12 @@ pub fn rows() -> &'static [Row] {
     &ROWS
 }
 
+/// Whether any client creates resources of this type by `POST [type]`.
+#[must_use]
+pub fn is_created(resource_type: ResourceType) -> bool {
+    create(resource_type) != Writers::Nobody
+}
+
 /// Who may create resources of one type by `POST [type]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writers {

@@ -1,4 +1,42 @@
 //! Search: what a query means, which index rows a resource has, whether a body matches. Pure.
+//!
+//! `parse` makes a [`Query`] of the parameters; its [`Plan`] is what the tables are asked. `extract` makes the rows of the
+//! tables. `matches` decides on bodies what the tables only narrow (`Plan::recheck`). <https://hl7.org/fhir/R4/search.html>
+//!
+//! # Decisions
+//! - Codes and identifier values compare without case, those of UCUM with it: R4 asks for that "when in doubt".
+//! - A plain `code` has no row with its system; `status=http://...|final` is looked for as `final` where the system is that
+//!   of the element's required value set, and finds nothing otherwise.
+//! - A parameter that finds the same as another, or the union of others, has no rows: `patient` is read from `subject`,
+//!   `combo-code` from `code` and `component-code`.
+//! - `ge` and `le` are R4's words: the range above (below) overlaps, or the value contains the target. A period that
+//!   only ends inside the day of `ge` does not match.
+//! - A number of a resource is a point; the precision of the value searched makes the interval.
+//! - Amounts of substance (`mol`) compare with each other only, although UCUM takes a mole for a number.
+//! - What stands behind a chain must be exact, so that a chain stays one statement.
+//! - An identifier that named the record is not looked for again: the scope fulfils it.
+mod criterion;
+mod decimal;
+mod extract;
+mod keyer;
+mod kind;
+mod matches;
 pub mod plan;
+mod query;
+mod record;
+mod registry;
+mod text;
 
+#[cfg(test)]
+mod tests;
+
+pub use criterion::{CHAIN_MAX, VALUES_MAX};
+pub use extract::{ExtractContext, extract, included, revincluded, type_key};
+pub use keyer::Keyer;
+pub use kind::Local;
+pub use matches::{MatchContext, compare, matches};
 pub use plan::{IndexRows, Key, Plan, Predicate, RangeTest, Sort};
+pub use query::{COUNT_DEFAULT, COUNT_MAX, Include, ParseContext, Query, Summary, Total, parse};
+pub use record::{RecordParameter, record_of};
+pub use registry::{Component, Kind, Parameter, Registry, Shape, registry};
+pub use text::normal as normal_text;

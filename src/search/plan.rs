@@ -32,13 +32,13 @@ pub enum RangeTest {
     Within(f64, f64),
     /// ne: not within.
     NotWithin(f64, f64),
-    /// gt, ge: hi > a.
+    /// gt; ge of a number: hi > a.
     HiAbove(f64),
-    /// lt, le: lo < a.
+    /// lt; le of a number: lo < a.
     LoBelow(f64),
-    /// sa: lo >= a.
+    /// sa; with HiAbove, ge of a date: lo >= a.
     LoAtLeast(f64),
-    /// eb: hi <= a.
+    /// eb; with LoBelow, le of a date: hi <= a.
     HiAtMost(f64),
     /// ap: lo < b and hi > a.
     Overlaps(f64, f64),
@@ -109,4 +109,20 @@ pub struct Plan {
     pub recheck: bool,
     /// Sort keys; empty = clinical date, newest first, then rid.
     pub sort: Vec<Sort>,
+}
+
+impl RangeTest {
+    /// Whether a stored interval [lo, hi) passes, as the SQL writer asks it.
+    #[must_use]
+    pub fn holds(self, lo: f64, hi: f64) -> bool {
+        match self {
+            Self::Within(a, b) => lo >= a && hi <= b,
+            Self::NotWithin(a, b) => !(lo >= a && hi <= b),
+            Self::HiAbove(a) => hi > a,
+            Self::LoBelow(a) => lo < a,
+            Self::LoAtLeast(a) => lo >= a,
+            Self::HiAtMost(a) => hi <= a,
+            Self::Overlaps(a, b) => lo < b && hi > a,
+        }
+    }
 }

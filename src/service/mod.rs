@@ -1,1 +1,291 @@
-//! service
+//! One file per use case. Each takes an [`Access`] and gives an [`Outcome`]; nothing here knows HTTP or SQL.
+//!
+//! [`answer`] is the one way through: facts, `decide`, open, the use case, the trace.
+pub mod capabilities;
+pub mod consent;
+pub mod create;
+pub mod existence;
+pub mod find_events;
+pub mod open_record;
+pub mod read;
+pub mod references;
+pub mod retrieve_document;
+pub mod search;
+pub mod submit_document;
+pub mod transaction;
+pub mod translation;
+
+use crate::audit::{Action, Event, EventOutcome, Outcome};
+use crate::auth::Caller;
+use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
+use crate::ids::{Pid, Rid};
+use crate::policy::{self, Facts};
+use crate::search::Keyer;
+use crate::store::{Access, Recorded, Store, Unit};
+use std::sync::{Arc, OnceLock};
+
+/// What every use case needs besides the transaction: settings, keys, the base URL.
+pub struct Server {
+    /// The store.
+    pub store: Store,
+    /// Keyed hashes of index values.
+    pub keyer: Keyer,
+    /// Zone of dates without one.
+    pub time_zone: jiff::tz::TimeZone,
+    /// Whether test and demonstration INS are accepted (decision 13).
+    pub test_ins: bool,
+    /// Most resources that one page includes.
+    pub includes_max: usize,
+    /// FHIR base URL that clients see, without a slash at its end; known once the listener is bound.
+    pub base: OnceLock<String>,
+}
+
+impl Server {
+    /// FHIR base URL.
+    #[must_use]
+    pub fn base(&self) -> &str { self.base.get().map_or("", String::as_str) }
+
+    /// The opaque id of a resource.
+    #[must_use]
+    pub fn id(&self, pid: Pid, rid: Rid) -> String { self.store.id_cipher().seal(pid, rid) }
+
+    /// `Type/id` of a resource.
+    #[must_use]
+    pub fn reference(&self, resource_type: ResourceType, pid: Pid, rid: Rid) -> String {
+        format!("{resource_type}/{}", self.id(pid, rid))
+    }
+
+    /// Where a literal reference, relative or below the base, leads; `None` for every other.
+    #[must_use]
+    pub fn resolve(&self, reference: &str) -> Option<(ResourceType, Pid, Rid)> {
+        let relative = reference.strip_prefix(self.base()).map_or(reference, |rest| rest.trim_start_matches('/'));
+        let mut parts = relative.split('/');
+        let resource_type = ResourceType::parse(parts.next()?)?;
+        let (pid, rid) = self.store.id_cipher().open(parts.next()?)?;
+        match (parts.next(), parts.next(), parts.next()) {
+            (None, _, _) | (Some("_history"), Some(_), None) => Some((resource_type, pid, rid)),
+            _ => None,
+        }
+    }
+
+    /// The same for search and extraction, which have the type by their own means.
+    #[must_use]
+    pub fn place(&self, reference: &str) -> Option<(Pid, Rid)> { self.resolve(reference).map(|(_, pid, rid)| (pid, rid)) }
+}
+
+/// A request after authentication and parsing.
+#[derive(Clone)]
+pub struct Request {
+    /// Who asks.
+    pub caller: Caller,
+    /// What is asked.
+    pub interaction: Interaction,
+    /// `Prefer: handling=lenient`.
+    pub lenient: bool,
+    /// Version that the client has (If-None-Match).
+    pub none_match: Option<i64>,
+    /// Time of the client's copy (If-Modified-Since), milliseconds.
+    pub modified_since: Option<i64>,
+    /// Query string as sent, for the trace of searches.
+    pub query: Option<String>,
+    /// X-Request-Id.
+    pub id: String,
+}
+
+/// The unit of work of one interaction: who asks, when, on which record.
+pub struct Context<'a> {
+    /// The server.
+    pub server: &'a Server,
+    /// The transaction or snapshot.
+    pub unit: &'a Unit,
+    /// The request.
+    pub request: &'a Request,
+    /// Facts of the record concerned.
+    pub facts: Option<&'a Facts>,
+}
+
+impl Context<'_> {
+    /// A row of the trace for this request.
+    #[must_use]
+    pub fn event(&self, pid: Option<Pid>, action: Action, status: u16) -> Event {
+        let outcome = match status {
+            0..=399 => EventOutcome::Success,
+            400..=499 => EventOutcome::MinorFailure,
+            _ => EventOutcome::SeriousFailure,
+        };
+        Event {
+            pid,
+            at: self.unit.now(),
+            action,
+            outcome,
+            status,
+            caller: self.request.caller.clone(),
+            resource_type: None,
+            rid: None,
+            query: None,
+            request: self.request.id.clone(),
+        }
+    }
+
+    /// A row about one resource.
+    #[must_use]
+    pub fn event_on(&self, action: Action, status: u16, resource_type: ResourceType, pid: Pid, rid: Rid) -> Event {
+        let pid = (pid != Pid::DIRECTORY).then_some(pid);
+        Event { resource_type: Some(resource_type), rid: Some(rid), ..self.event(pid, action, status) }
+    }
+
+    /// Facts of the record that the interaction is about.
+    ///
+    /// # Errors
+    /// [`IssueKind::ResourceNotFound`] where it is about none.
+    pub fn record(&self) -> Result<&Facts, Problem> {
+        self.facts.ok_or_else(|| Problem::new(IssueKind::ResourceNotFound, "No record of this patient here"))
+    }
+}
+
+/// Answers a request: the one way through the layers. The trace is durable before this returns.
+pub async fn answer(server: Arc<Server>, request: Request) -> Recorded {
+    let store = server.store.clone();
+    if writes(&request.interaction) {
+        store.write(move |unit| run(&server, &request, unit)).await
+    } else {
+        store.read(move |unit| run(&server, &request, unit)).await
+    }
+}
+
+/// Whether the interaction needs a write transaction.
+fn writes(interaction: &Interaction) -> bool {
+    match interaction {
+        Interaction::Existence { .. }
+        | Interaction::Read(_)
+        | Interaction::VersionRead(..)
+        | Interaction::RetrieveDocument(_)
+        | Interaction::Search { .. }
+        | Interaction::Translation(_) => false,
+        Interaction::Deposit { .. }
+        | Interaction::Open { .. }
+        | Interaction::CreateConsent { .. }
+        | Interaction::UpdateConsent { .. }
+        | Interaction::Create { .. }
+        | Interaction::Transaction { .. } => true,
+    }
+}
+
+fn run(server: &Server, request: &Request, unit: &Unit) -> Outcome {
+    let mut found = None;
+    match attempt(server, request, unit, &mut found) {
+        Ok(outcome) => outcome,
+        Err(problem) => {
+            let context = Context { server, unit, request, facts: None };
+            Outcome::problem(&problem, vec![failure(&context, found, &problem)])
+        }
+    }
+}
+
+/// The row of the trace of a refusal, in the record where its pid is real.
+fn failure(context: &Context<'_>, pid: Option<Pid>, problem: &Problem) -> Event {
+    let interaction = &context.request.interaction;
+    let mut event = context.event(pid, action(interaction), problem.status());
+    event.resource_type = resource_type(interaction);
+    if let (Some(pid), Interaction::Read(target) | Interaction::VersionRead(target, _) | Interaction::RetrieveDocument(target)) = (pid, interaction) {
+        event.rid = target.place.filter(|place| place.0 == pid).map(|place| place.1);
+    }
+    if matches!(interaction, Interaction::Search { .. } | Interaction::Existence { .. }) {
+        event.query.clone_from(&context.request.query);
+    }
+    event
+}
+
+/// Facts, `decide`, open, the use case. `found` keeps the record for the trace of a failure.
+fn attempt(server: &Server, request: &Request, unit: &Unit, found: &mut Option<Pid>) -> Result<Outcome, Problem> {
+    if let Interaction::Transaction { entries } = &request.interaction {
+        return transaction::transaction(server, request, unit, entries, found);
+    }
+    let (access, facts) = enter(server, request, &request.interaction, unit, found)?;
+    let context = Context { server, unit, request, facts: facts.as_ref() };
+    perform(&context, &access, &request.interaction)
+}
+
+/// A refusal before the use case: what was sent is no interaction, but the caller is known, so it is traced.
+pub async fn refuse(server: &Server, caller: Caller, problem: &Problem, id: &str) -> Recorded {
+    let event = Event {
+        pid: None,
+        at: crate::clock::now(),
+        action: Action::Read,
+        outcome: EventOutcome::MinorFailure,
+        status: problem.status(),
+        caller,
+        resource_type: None,
+        rid: None,
+        query: None,
+        request: id.to_owned(),
+    };
+    server.store.record(Outcome::problem(problem, vec![event])).await
+}
+
+/// The part that every interaction and every entry of a transaction go through: facts, `decide`, open.
+pub(crate) fn enter(
+    _server: &Server, request: &Request, interaction: &Interaction, unit: &Unit, found: &mut Option<Pid>,
+) -> Result<(Access, Option<Facts>), Problem> {
+    let facts = match policy::record_concerned(&request.caller, interaction) {
+        Some(name) => unit.facts(&name)?,
+        None => None,
+    };
+    *found = facts.as_ref().map(|facts| facts.pid);
+    let permit = policy::decide(&request.caller, interaction, facts.as_ref(), unit.now()).map_err(|denial| denial.problem)?;
+    Ok((unit.open(permit)?, facts))
+}
+
+/// One interaction with its access.
+pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Interaction) -> Result<Outcome, Problem> {
+    match interaction {
+        Interaction::Existence { ins } => existence::existence(context, access, ins.as_ref()),
+        Interaction::Read(target) => read::read(context, access, *target),
+        Interaction::VersionRead(target, version) => read::version_read(context, access, *target, *version),
+        Interaction::RetrieveDocument(target) => retrieve_document::retrieve_document(context, access, *target),
+        Interaction::Search { resource_type, parameters, .. } if resource_type.name() == "AuditEvent" => {
+            find_events::find_events(context, access, parameters)
+        }
+        Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
+        Interaction::Translation(target) => translation::translation(context, access, *target),
+        Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body),
+        Interaction::Open { patient, consents, position } => open_record::open_record(context, access, patient, consents, *position),
+        Interaction::CreateConsent { body, .. } => consent::create_consent(context, access, body),
+        Interaction::UpdateConsent { target, if_match, body } => consent::update_consent(context, access, *target, *if_match, body),
+        Interaction::Create { resource_type, body, .. } => create::create(context, access, *resource_type, body),
+        Interaction::Transaction { .. } => {
+            Err(Problem::new(IssueKind::StructureInvalid, "A transaction inside a transaction is not allowed"))
+        }
+    }
+}
+
+/// What the trace calls the interaction.
+fn action(interaction: &Interaction) -> Action {
+    match interaction {
+        Interaction::Existence { .. } => Action::Existence,
+        Interaction::Read(_) | Interaction::VersionRead(..) | Interaction::RetrieveDocument(_) | Interaction::Translation(_) => Action::Read,
+        Interaction::Search { .. } => Action::Query,
+        Interaction::Deposit { .. } => Action::Deposit,
+        Interaction::Open { .. } => Action::Open,
+        Interaction::CreateConsent { .. } | Interaction::Create { .. } | Interaction::Transaction { .. } => Action::Create,
+        Interaction::UpdateConsent { .. } => Action::Update,
+    }
+}
+
+fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
+    match interaction {
+        Interaction::Existence { .. } | Interaction::Open { .. } => ResourceType::parse("Patient"),
+        Interaction::Read(target) | Interaction::VersionRead(target, _) | Interaction::RetrieveDocument(target) | Interaction::Translation(target) => {
+            Some(target.resource_type)
+        }
+        Interaction::Search { resource_type, .. } | Interaction::Create { resource_type, .. } => Some(*resource_type),
+        Interaction::Deposit { .. } => ResourceType::parse("DocumentReference"),
+        Interaction::CreateConsent { .. } | Interaction::UpdateConsent { .. } => ResourceType::parse("Consent"),
+        Interaction::Transaction { .. } => None,
+    }
+}
+
+/// A resource type that this code names; every name used is a row of `schema/resources.tsv` (a test says so).
+pub(crate) fn known_type(name: &str) -> Result<ResourceType, Problem> {
+    ResourceType::parse(name).ok_or_else(|| Problem::new(IssueKind::Internal, "A resource type is missing from the table"))
+}

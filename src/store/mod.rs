@@ -25,6 +25,7 @@ mod predicate;
 mod recorded;
 mod resource;
 mod rows;
+mod rules;
 mod search;
 mod select;
 mod sql;
@@ -39,6 +40,7 @@ pub use facts::{facts_write, record_create};
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{NewResource, Stored, resource_by_origin, resource_put, resource_read, resource_version_read};
+pub use rules::{authored_by, record_consents, resource_put_versions};
 pub use search::{resource_places, resource_referring, resource_search};
 pub use unit::{Access, Unit};
 

@@ -125,6 +125,17 @@ impl Unit {
         Ok(Access { permit: access.permit.clone(), scope: Scope::Record(pid, Masks::default()), who: access.who.clone() })
     }
 
+    /// The whole record of an access that may write: for rules that must look at what the caller may not see (Consents
+    /// when facts are derived, twins, replaced versions). Nothing that is read through it may stand in an answer.
+    ///
+    /// # Errors
+    /// `Internal` where the access may not write in one record.
+    pub fn open_rules(&self, access: &Access) -> Result<Access, Problem> {
+        let pid = access.writable(self)?;
+        self.lock(pid)?;
+        Ok(Access { permit: access.permit.clone(), scope: Scope::Record(pid, Masks::default()), who: access.who.clone() })
+    }
+
     /// `meta.lastUpdated` of everything that this unit writes in the access's record: later than all that is there.
     ///
     /// # Errors

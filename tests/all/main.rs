@@ -1,4 +1,21 @@
 //! The one integration-test binary: specs over HTTP and store, on SQLite and on PostgreSQL.
+mod harness;
+
+mod access;
+mod all_samples;
+mod capability;
+mod cohort;
+mod deposit_refusals;
+mod formats;
+mod includes;
+mod laboratory;
+mod paging;
+mod previous_results;
+mod td02;
+mod tokens;
+mod trace;
+
+mod translate;
 
 mod cluster;
 mod store;

@@ -177,7 +177,7 @@ fn patient(ins: &Ins) -> Resource {
 }
 
 pub(crate) fn opening(unit: &Unit, ins: &Ins) -> Result<Access, Problem> {
-    open(unit, &Caller::Server, &Interaction::Open { patient: patient(ins), consents: Vec::new() })
+    open(unit, &Caller::Server, &Interaction::Open { patient: patient(ins), consents: Vec::new(), position: None })
 }
 
 fn open_record(unit: &Unit, ins: &Ins, authorised: &[Rpps]) -> Result<Pid, Problem> {

@@ -134,7 +134,7 @@ pub(super) fn frame(performer: &str) -> ConsentFrame {
 pub(super) fn autorisation(name: &str) -> Resource {
     let actor = match party(name) {
         Party::Patient => party("gp"),
-        named => named,
+        named @ (Party::Professional(_) | Party::Structure(_)) => named,
     };
     frame(name).autorisation(&actor, "2026-11-24", "2027-11-23")
 }

@@ -50,7 +50,7 @@ cohort-trace | pat | Record:OwnRecord | Record:OwnRecord | 404:NoRecord
 cohort-trace | oth | 404:NoRecord | 404:NoRecord | 404:NoRecord
 
 read-directory search-directory | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | Directory:Directory | Directory:Directory | Directory:Directory
-search-record-type-in-directory | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+search-record-type-in-directory read-type-not-served search-type-not-served | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 read-nowhere update-nowhere | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 404:NoRecord | 404:NoRecord | 404:NoRecord
 
 deposit | gp mt sys | Record:Deposit+w | 403:Closed | 422:NoRecord
@@ -98,11 +98,11 @@ create-in-directory | gp mt ngp exp blk btg pat oth sys nsys bsys | 403:CallerKi
 create-in-directory | dir | Directory:WriteTable+w | Directory:WriteTable+w | Directory:WriteTable+w
 create-in-directory | ope srv | Directory:Internal+w | Directory:Internal+w | Directory:Internal+w
 
-create-trace create-provenance create-binary create-patient create-unknown-purpose | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+create-trace create-provenance create-binary create-patient create-type-not-served | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 transaction | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 ";
 
-const INTERACTIONS: [&str; 31] = [
+const INTERACTIONS: [&str; 33] = [
     "existence",
     "read",
     "vread",
@@ -119,6 +119,8 @@ const INTERACTIONS: [&str; 31] = [
     "search-directory",
     "search-record-type-in-directory",
     "read-nowhere",
+    "read-type-not-served",
+    "search-type-not-served",
     "update-nowhere",
     "deposit",
     "open",
@@ -132,7 +134,7 @@ const INTERACTIONS: [&str; 31] = [
     "create-provenance",
     "create-binary",
     "create-patient",
-    "create-unknown-purpose",
+    "create-type-not-served",
     "transaction",
 ];
 
@@ -169,18 +171,20 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "read-nowhere" => Interaction::Read(nowhere("Observation")),
         "update-nowhere" => Interaction::UpdateConsent { target: nowhere("Consent"), if_match: None, body: autorisation(who) },
         "deposit" => Interaction::Deposit { record: here(), body: Default::default() },
-        "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()] },
-        "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new() },
+        "open" => Interaction::Open { patient: patient(), consents: vec![frame(who).ouverture()], position: Some(0) },
+        "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new(), position: None },
         "create-consent" => Interaction::CreateConsent { record: here(), body: autorisation(who) },
         "update-consent" => Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) },
         "create" => create("Observation", Some(here())),
         "create-without-record" => create("Observation", None),
         "create-in-directory" => create("Organization", None),
+        "read-type-not-served" => Interaction::Read(target("Task")),
+        "search-type-not-served" => search("Task", SearchPlace::Record(here())),
         "create-trace" => create("AuditEvent", Some(here())),
         "create-provenance" => create("Provenance", Some(here())),
         "create-binary" => create("Binary", Some(here())),
         "create-patient" => create("Patient", Some(here())),
-        "create-unknown-purpose" => create("Task", Some(here())),
+        "create-type-not-served" => create("Task", Some(here())),
         "transaction" => Interaction::Transaction { entries: Vec::new() },
         other => panic!("no interaction {other}"),
     }

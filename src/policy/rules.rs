@@ -60,7 +60,7 @@ pub fn decide(caller: &Caller, interaction: &Interaction, facts: Option<&Facts>,
             let facts = request.writable(record, "DocumentReference.subject")?;
             Ok(request.write_in(facts, Rule::Deposit))
         }
-        Interaction::Open { patient, consents } => opening::decide(&request, patient, consents),
+        Interaction::Open { patient, consents, .. } => opening::decide(&request, patient, consents),
         Interaction::CreateConsent { record, body } => {
             request.not_blocked(record)?;
             let facts = request.writable(record, "Consent.patient")?;
@@ -129,6 +129,7 @@ impl Request<'_> {
     }
 
     fn read(&self, target: &Target) -> Result<Permit, Denial> {
+        is_served(target.resource_type)?;
         match target.place {
             None => Err(not_found()),
             Some((Pid::DIRECTORY, _)) => Ok(self.permit(ReadScope::Directory, Rule::Directory, false)),
@@ -137,6 +138,7 @@ impl Request<'_> {
     }
 
     fn search(&self, resource_type: ResourceType, place: &SearchPlace) -> Result<Permit, Denial> {
+        is_served(resource_type)?;
         match place {
             SearchPlace::Record(record) => self.read_record(resource_type, record),
             SearchPlace::Directory => match resource_type.home() {
@@ -277,13 +279,15 @@ impl Request<'_> {
         self.not_blocked(&record)?;
         let facts = self.writable(&record, "Consent.patient")?;
         consents::may_write(self.caller, body)?;
-        let scope = match self.caller {
-            Caller::Patient(_) | Caller::Operator | Caller::Server => {
-                ReadScope::Record(facts.pid, access::masks(self.caller, facts))
+        let whole = ReadScope::Record(facts.pid, access::masks(self.caller, facts));
+        match self.caller {
+            Caller::Patient(_) | Caller::Operator | Caller::Server => Ok(self.permit(whole, Rule::Consent, true)),
+            Caller::Professional(_) | Caller::System(_) => {
+                let mut permit = self.permit(ReadScope::Own(facts.pid), Rule::Consent, true);
+                permit.otherwise = Some(access::not_the_author());
+                Ok(permit)
             }
-            Caller::Professional(_) | Caller::System(_) => ReadScope::Own(facts.pid),
-        };
-        Ok(self.permit(scope, Rule::Consent, true))
+        }
     }
 
     /// `POST [type]` of what has no interaction of its own: by the table of decision 15.
@@ -325,6 +329,14 @@ impl Request<'_> {
 /// Whether a type is the trace, which the patient alone reads (BR-27).
 fn is_trace(resource_type: ResourceType) -> bool {
     resource_type.name() == "AuditEvent"
+}
+
+/// Types outside the purpose of this server are refused before anything else.
+fn is_served(resource_type: ResourceType) -> Result<(), Denial> {
+    match resource_type.home() {
+        Home::Record | Home::Directory | Home::Either => Ok(()),
+        Home::None => Err(denial(Rule::WriteTable, IssueKind::NotSupported, "This server has no resources of this type")),
+    }
 }
 
 /// What a permit's holder never sees: kept here so that every scope has it.

@@ -1,0 +1,88 @@
+//! Consents written through the API: the source of the access rules (DESIGN section 5, BR-18 to BR-24).
+//!
+//! Facts are derived again from every Consent of the record in the same transaction, so that the next request obeys.
+use super::create::{Draft, created, draft, forget_claims};
+use super::read::not_found;
+use super::{Context, references};
+use crate::audit::{Action, Body, Outcome};
+use crate::fhir::interaction::Target;
+use crate::fhir::{IssueKind, Problem, Resource};
+use crate::ids::Rid;
+use crate::policy;
+use crate::store::{self, Access, Stored};
+
+/// `POST Consent`.
+///
+/// # Errors
+/// A Consent of no profile of this server, or one that this caller may not write, is refused with its rule.
+pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -> Result<Outcome, Problem> {
+    let facts = context.record()?;
+    let body = prepared(context, body)?;
+    let new = draft(context, access, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
+    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
+    derive(context, access)?;
+    let event = context.event_on(Action::Create, 201, new.resource_type, facts.pid, new.rid);
+    Ok(created(context, access, facts.pid, &new, vec![event]))
+}
+
+/// `PUT Consent/[id]`: also the withdrawal, by `status` inactive.
+///
+/// # Errors
+/// 412 where If-Match names another version; 422 where the kind or the actor would change.
+pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if_match: Option<i64>, body: &Resource) -> Result<Outcome, Problem> {
+    let facts = context.record()?;
+    let (_, rid) = target.place.ok_or_else(|| not_found(access))?;
+    let old = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    if if_match.is_some_and(|version| version != old.version) {
+        return Err(Problem::new(IssueKind::VersionConflict, "If-Match names another version than the current one"));
+    }
+    let body = prepared(context, body)?;
+    if let Err(issues) = policy::consent::check_replacement(&parsed(&old)?, &body) {
+        return Err(Problem::from_issues(issues).unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
+    }
+    let version = old.version + 1;
+    let new = draft(context, access, Draft { pid: facts.pid, rid, version, body, origin: None })?;
+    store::resource_put_versions(context.unit, access, vec![new.clone()])?;
+    derive(context, access)?;
+    Ok(Outcome {
+        status: 200,
+        body: Body::Fhir(new.body.clone()),
+        version: Some(version),
+        updated: Some(context.unit.updated(access)?.0),
+        location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, facts.pid, rid))),
+        events: vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)],
+    })
+}
+
+/// With the patient named literally, in `patient` and among the performers. What the Consent says was checked by `decide`.
+fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem> {
+    let facts = context.record()?;
+    let mut body = body.clone();
+    let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
+    // The performer is found by comparison with Consent.patient, so both get the same form; else a Consent read here could
+    // not be put back.
+    let named = body.get("patient").cloned();
+    let performers = body.get_mut("performer").and_then(serde_json::Value::as_array_mut);
+    for performer in performers.into_iter().flatten().filter(|performer| Some(&**performer) == named.as_ref()) {
+        *performer = serde_json::json!({"reference": patient});
+    }
+    references::name_patient(&mut body, "patient", &patient);
+    let kind = policy::consent::read(&body).ok().map(|read| read.kind.profile());
+    forget_claims(&mut body, kind);
+    Ok(body)
+}
+
+/// Facts and authorisation rows, from all Consents as they now are: the rules look at the whole record, also at what
+/// this caller may not see, and never at a Consent translated from a document.
+fn derive(context: &Context<'_>, access: &Access) -> Result<(), Problem> {
+    let facts = context.record()?;
+    let rules = context.unit.open_rules(access)?;
+    let stored = store::record_consents(context.unit, &rules)?;
+    let consents = stored.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let derived = policy::consent::derive(facts.pid, facts.version + 1, facts.state, facts.ins.clone(), consents.iter());
+    store::facts_write(context.unit, access, &derived)
+}
+
+fn parsed(stored: &Stored) -> Result<Resource, Problem> {
+    serde_json::from_slice(&stored.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+}

@@ -1,0 +1,111 @@
+//! Create of a resource that a client may write (decision 15), and the drafting that every write shares.
+//! <https://hl7.org/fhir/R4/http.html#create>
+use super::{Context, references};
+use crate::audit::{Action, Body, Event, Outcome};
+use crate::fhir::{IssueKind, Problem, Resource, ResourceType, json};
+use crate::ids::{Pid, Rid};
+use crate::search::{self, ExtractContext};
+use crate::store::{self, Access, NewResource};
+use serde_json::Value;
+
+/// A resource before its bytes: where it goes, which version, what it says.
+pub(crate) struct Draft {
+    pub(crate) pid: Pid,
+    pub(crate) rid: Rid,
+    pub(crate) version: i64,
+    pub(crate) body: Resource,
+    pub(crate) origin: Option<i64>,
+}
+
+/// Puts id and meta in, extracts the index rows, names the author.
+pub(crate) fn draft(context: &Context<'_>, access: &Access, draft: Draft) -> Result<NewResource, Problem> {
+    let Draft { pid, rid, version, mut body, origin } = draft;
+    let name = body.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+    let resource_type = super::known_type(name)?;
+    let id = context.server.id(pid, rid);
+    stamp(&mut body, &id, version, &context.unit.updated(access)?.instant());
+    let local = |reference: &str| context.server.place(reference);
+    let extract = ExtractContext { keyer: &context.server.keyer, local: &local, pid, time_zone: &context.server.time_zone };
+    let rows = search::extract(resource_type, &body, &extract);
+    let body = Value::Object(body).to_string().into_bytes();
+    let authors = context.request.caller.who().into_iter().collect();
+    Ok(NewResource { rid, resource_type, body, rows, labels: 0, class: None, origin, authors })
+}
+
+/// Writes id and meta. What the body's meta states of source, profile, security and tag stays: the callers of `draft`
+/// take out of it what a client may not state ([`forget_claims`]).
+fn stamp(body: &mut Resource, id: &str, version: i64, last_updated: &str) {
+    let meta = body.get("meta").cloned().unwrap_or_default();
+    let list = |name: &str| meta.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let profiles = list("profile");
+    let profiles: Vec<&str> = profiles.iter().filter_map(Value::as_str).collect();
+    let identity = json::Identity {
+        id,
+        version,
+        last_updated,
+        source: meta.get("source").and_then(Value::as_str),
+        profiles: &profiles,
+        security: list("security"),
+        tags: list("tag"),
+    };
+    json::with_meta(body, identity);
+}
+
+/// Profiles and labels are the server's to state, and only those that hold (decision 21).
+pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
+    let mut meta = match body.shift_remove("meta") {
+        Some(Value::Object(meta)) => meta,
+        _ => Resource::new(),
+    };
+    meta.shift_remove("security");
+    meta.shift_remove("profile");
+    if let Some(profile) = profile {
+        meta.insert("profile".into(), Value::Array(vec![profile.into()]));
+    }
+    if !meta.is_empty() {
+        body.insert("meta".into(), Value::Object(meta));
+    }
+}
+
+/// 201 with the resource.
+pub(super) fn created(context: &Context<'_>, access: &Access, pid: Pid, new: &NewResource, events: Vec<Event>) -> Outcome {
+    Outcome {
+        status: 201,
+        body: Body::Fhir(new.body.clone()),
+        version: Some(1),
+        updated: context.unit.updated(access).ok().map(|updated| updated.0),
+        location: Some(format!("{}/_history/1", context.server.reference(new.resource_type, pid, new.rid))),
+        events,
+    }
+}
+
+/// `POST [type]`.
+///
+/// # Errors
+/// A reference to what is not here is 422.
+pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceType, body: &Resource) -> Result<Outcome, Problem> {
+    let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
+    let rid = context.unit.next_rid();
+    let mut body = body.clone();
+    forget_claims(&mut body, None);
+    name_record(context, resource_type, &mut body)?;
+    references::check(context.server, context.unit, access, pid, &body, &[])?;
+    let new = draft(context, access, Draft { pid, rid, version: 1, body, origin: None })?;
+    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
+    let event = context.event_on(Action::Create, 201, resource_type, pid, rid);
+    Ok(created(context, access, pid, &new, vec![event]))
+}
+
+/// Makes the reference that named the record literal.
+pub(super) fn name_record(context: &Context<'_>, resource_type: ResourceType, body: &mut Resource) -> Result<(), Problem> {
+    let Some(facts) = context.facts else { return Ok(()) };
+    let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
+    for path in resource_type.record_paths() {
+        let element = path.rsplit('.').next().unwrap_or_default();
+        if path.matches('.').count() == 1 && body.contains_key(element) {
+            references::name_patient(body, element, &patient);
+            return Ok(());
+        }
+    }
+    Err(Problem::at(IssueKind::RequiredMissing, resource_type.name(), "The resource does not say whose it is"))
+}

@@ -1,0 +1,120 @@
+//! Opening of a record: one Patient (fr-core-patient-ins) and its opening Consents (BR-02, DESIGN section 5).
+use super::create::{Draft, created, draft, forget_claims};
+use super::{Context, references};
+use crate::audit::{Action, Body, Outcome};
+use crate::auth::Caller;
+use crate::clock::Millis;
+use crate::fhir::identifier::Ins;
+use crate::fhir::bundle::EntryResponse;
+use crate::fhir::consent::{ConsentFrame, Party};
+use crate::fhir::{IssueKind, Problem, Resource, bundle, td02};
+use crate::ids::{Pid, Rid};
+use crate::policy::{self, RecordState};
+use crate::store::{self, Access, NewResource};
+
+/// Profile of a Patient with INS and the five traits, which `decide` has checked.
+const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
+
+/// Opens a record with its Patient and Consents, all in one transaction.
+///
+/// # Errors
+/// 409 where the INS has a record, 422 where a trait or the ouverture is missing.
+pub fn open_record(
+    context: &Context<'_>, access: &Access, patient: &Resource, consents: &[Resource], position: Option<usize>,
+) -> Result<Outcome, Problem> {
+    let ins = td02::ins_of(patient);
+    if let Some(ins) = &ins {
+        accepted(context, ins)?;
+    }
+    let pid = store::record_create(context.unit, access, ins.as_ref())?;
+    let access = context.unit.open_created(access, pid)?;
+    let reference = context.server.reference(super::known_type("Patient")?, pid, Rid::PATIENT);
+    let mut consents = consents.to_vec();
+    if consents.is_empty() {
+        consents.push(lone_consent(context, &reference)?);
+    }
+    let mut new = Vec::with_capacity(consents.len() + 1);
+    let mut body = patient.clone();
+    body.insert("active".into(), true.into());
+    forget_claims(&mut body, ins.as_ref().map(|_| PATIENT_INS.to_owned()));
+    new.push(draft(context, &access, Draft { pid, rid: Rid::PATIENT, version: 1, body, origin: None })?);
+    for consent in &mut consents {
+        name_everywhere(consent, &reference);
+        let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
+        forget_claims(consent, kind);
+        new.push(draft(context, &access, Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None })?);
+    }
+    let facts = policy::consent::derive(pid, 1, RecordState::Open, ins, consents.iter());
+    store::resource_put(context.unit, &access, &new)?;
+    store::facts_write(context.unit, &access, &facts)?;
+    Ok(answer(context, &access, pid, &new, position))
+}
+
+/// The lone `POST Patient` of a system: it creates the ouverture itself.
+fn lone_consent(context: &Context<'_>, patient: &str) -> Result<Resource, Problem> {
+    let Caller::System(system) = &context.request.caller else {
+        return Err(Problem::at(IssueKind::BusinessRule, "Patient", "A record is opened with a Consent of kind ouverture (BR-02)"));
+    };
+    let structure = system.structure.clone();
+    let frame = ConsentFrame {
+        patient: patient.to_owned(),
+        performer: Party::Structure(structure.clone()),
+        organization: structure,
+        date_time: context.unit.now().instant(),
+    };
+    Ok(frame.ouverture())
+}
+
+/// Test and demonstration INS only where the setting takes them (decision 13).
+fn accepted(context: &Context<'_>, ins: &Ins) -> Result<(), Problem> {
+    if ins.is_test() && !context.server.test_ins {
+        let text = "INS of the test and demonstration OIDs are not accepted by this server (setting test-ins)";
+        return Err(Problem::at(IssueKind::BusinessRule, "Patient.identifier", text));
+    }
+    Ok(())
+}
+
+/// The Patient of the same Bundle becomes the one that is opened, in `patient` and among the performers.
+fn name_everywhere(consent: &mut Resource, patient: &str) {
+    let sent = consent.get("patient").and_then(|reference| reference.get("reference")).and_then(serde_json::Value::as_str).map(str::to_owned);
+    references::name_patient(consent, "patient", patient);
+    if let Some(sent) = sent {
+        references::rename(consent, &std::iter::once((sent, patient.to_owned())).collect());
+    }
+}
+
+/// 201 with the Patient, or a transaction-response with an entry for each of the request, in its order.
+fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource], position: Option<usize>) -> Outcome {
+    let events = new.iter().enumerate().map(|(index, resource)| {
+        let action = if index == 0 { Action::Open } else { Action::Create };
+        context.event_on(action, 201, resource.resource_type, pid, resource.rid)
+    });
+    let events = events.collect();
+    let Some(position) = position else {
+        return match new.first() {
+            Some(patient) => created(context, access, pid, patient, events),
+            None => Outcome::problem(&Problem::new(IssueKind::Internal, "Nothing was created"), Vec::new()),
+        };
+    };
+    let mut order: Vec<&NewResource> = new.iter().skip(1).collect();
+    if let Some(patient) = new.first() {
+        order.insert(position.min(order.len()), patient);
+    }
+    let entries = order.into_iter().map(|resource| EntryResponse {
+        status: "201 Created".to_owned(),
+        location: Some(format!("{}/_history/1", context.server.reference(resource.resource_type, pid, resource.rid))),
+        etag: Some("W/\"1\"".to_owned()),
+        last_modified: context.unit.updated(access).ok().map(Millis::instant),
+        resource: Some(resource.body.clone()),
+        ..EntryResponse::default()
+    });
+    let entries: Vec<EntryResponse> = entries.collect();
+    Outcome {
+        status: 200,
+        body: Body::Fhir(bundle::transaction_response(&entries)),
+        version: None,
+        updated: None,
+        location: None,
+        events,
+    }
+}

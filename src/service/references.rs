@@ -1,0 +1,92 @@
+//! References of a body that comes in: resolved to resources that are here, or refused.
+//!
+//! `Patient?identifier=` and logical references to the record's person become `Patient/[id]`; a reference to a resource
+//! that is not here is 422, unless it comes in the same Bundle. Foreign absolute URLs are kept and never fetched
+//! (decision 9, decision 14).
+use super::Server;
+use crate::fhir::{IssueKind, Problem, Resource};
+use crate::ids::Pid;
+use crate::store::{self, Access, Unit};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Replaces in every string member `reference` and `url` the names of `map`; what is not in the map stays.
+pub(super) fn rename(resource: &mut Resource, map: &HashMap<String, String>) {
+    for (name, value) in resource.iter_mut() {
+        rename_value(name, value, map);
+    }
+}
+
+fn rename_value(name: &str, value: &mut Value, map: &HashMap<String, String>) {
+    match value {
+        Value::String(text) if matches!(name, "reference" | "url" | "valueUri" | "valueUrl") => {
+            if let Some(new) = map.get(text.as_str()) {
+                text.clone_from(new);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rename_value(name, item, map)),
+        Value::Object(members) => members.iter_mut().for_each(|(name, value)| rename_value(name, value, map)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Every literal reference of a body with its FHIRPath location.
+fn literal<'a>(path: String, value: &'a Value, found: &mut Vec<(String, &'a str)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == "reference" => found.push((format!("{path}.reference"), text)),
+                    _ => literal(format!("{path}.{name}"), value, found),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                literal(format!("{path}[{index}]"), item, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Checks that every literal reference leads to a resource of this record or of the directory.
+///
+/// # Errors
+/// [`IssueKind::ReferenceUnresolved`] with the location of the first that does not. What the caller may not see is not
+/// here either.
+pub(super) fn check(server: &Server, unit: &Unit, access: &Access, pid: Pid, resource: &Resource, coming: &[(Pid, crate::ids::Rid)]) -> Result<(), Problem> {
+    let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut found = Vec::new();
+    for (member, value) in resource {
+        literal(format!("{name}.{member}"), value, &mut found);
+    }
+    for (path, reference) in found {
+        if reference.starts_with('#') || ((reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base())) {
+            continue;
+        }
+        let missing = || Problem::at(IssueKind::ReferenceUnresolved, path.clone(), "The reference names no resource that is here for this caller");
+        let (resource_type, place_pid, rid) = server.resolve(reference).ok_or_else(missing)?;
+        if place_pid == pid && (rid == crate::ids::Rid::PATIENT || coming.contains(&(place_pid, rid))) {
+            continue;
+        }
+        if place_pid != pid && place_pid != Pid::DIRECTORY {
+            return Err(missing());
+        }
+        let here = store::resource_places(unit, access, &[(place_pid, rid)])?;
+        if !here.iter().any(|stored| stored.resource_type == resource_type) {
+            return Err(missing());
+        }
+    }
+    Ok(())
+}
+
+/// Makes the element that names the person the one literal form `Patient/[id]`; a contained or logical one is replaced.
+pub(super) fn name_patient(resource: &mut Resource, element: &str, patient: &str) {
+    if let Some(Value::Object(reference)) = resource.get_mut(element) {
+        reference.insert("reference".into(), patient.into());
+        reference.shift_remove("identifier");
+    } else {
+        resource.insert(element.into(), serde_json::json!({"reference": patient}));
+    }
+}

@@ -1,0 +1,52 @@
+//! Raw content of a document (ITI-68) and Binary as FHIR. <https://hl7.org/fhir/R4/binary.html#rest>
+use super::Context;
+use super::read::{found, not_found};
+use crate::audit::{Action, Body, Outcome};
+use crate::fhir::interaction::Target;
+use crate::fhir::{IssueKind, Problem};
+use crate::store::{self, Access};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// `GET Binary/[id]`: the bytes under their own media type.
+///
+/// # Errors
+/// Not here, or not for this caller: the same 404.
+pub fn retrieve_document(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
+    let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
+    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    let (bytes, content_type) = store::document_get(context.unit, access, rid)?.ok_or_else(|| not_found(access))?;
+    let extension = match content_type.as_str() {
+        "text/xml" | "application/xml" | "application/xslt+xml" => "xml",
+        "application/pdf" => "pdf",
+        "image/jpeg" => "jpg",
+        "image/png" => "png",
+        "text/plain" => "txt",
+        _ => "bin",
+    };
+    let file_name = format!("{}.{extension}", context.server.id(pid, rid));
+    Ok(Outcome {
+        status: 200,
+        body: Body::Raw { content_type, bytes, file_name },
+        version: Some(stored.version),
+        updated: Some(stored.updated.0),
+        location: None,
+        events: vec![context.event_on(Action::Read, 200, target.resource_type, pid, rid)],
+    })
+}
+
+/// `GET Binary/[id]` as FHIR: the stored envelope with `data` filled in.
+///
+/// # Errors
+/// Not here, or not for this caller: the same 404.
+pub fn read_binary(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
+    let Some((_, rid)) = target.place else { return Err(not_found(access)) };
+    let mut stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    if let Some((bytes, _)) = store::document_get(context.unit, access, rid)? {
+        let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&stored.body)
+            .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
+        body.insert("data".into(), STANDARD.encode(bytes).into());
+        stored.body = serde_json::Value::Object(body).to_string().into_bytes();
+    }
+    Ok(found(context, stored))
+}

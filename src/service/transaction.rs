@@ -1,0 +1,138 @@
+//! A Bundle of type transaction: all or nothing, each entry decided like a request of its own.
+//! <https://hl7.org/fhir/R4/http.html#transaction>
+//!
+//! References between entries (by fullUrl) become literal before anything is stored.
+use super::create::{Draft, draft, forget_claims, name_record};
+use super::{Context, Request, Server, enter, perform, references};
+use crate::clock::Millis;
+use crate::audit::{Action, Body, Event, Outcome};
+use crate::fhir::bundle::{self, EntryResponse};
+use crate::fhir::interaction::TransactionEntry;
+use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType};
+use crate::ids::{Pid, Rid};
+use crate::policy::Facts;
+use crate::store::{self, Access, NewResource, Unit};
+use std::collections::HashMap;
+
+/// One entry that creates, after `decide`.
+struct Step<'a> {
+    access: Access,
+    facts: Option<Facts>,
+    resource_type: ResourceType,
+    pid: Pid,
+    rid: Rid,
+    body: &'a Resource,
+}
+
+/// Runs every entry in one unit.
+///
+/// # Errors
+/// The first problem, with `Bundle.entry[n]` before its location; nothing is stored then.
+pub(super) fn transaction(
+    server: &Server, request: &Request, unit: &Unit, entries: &[TransactionEntry], found: &mut Option<Pid>,
+) -> Result<Outcome, Problem> {
+    let mut steps = Vec::with_capacity(entries.len());
+    let mut names = HashMap::with_capacity(entries.len());
+    let mut events = Vec::new();
+    let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
+    for (index, entry) in entries.iter().enumerate() {
+        let at = |problem: Problem| relocate(index, &problem);
+        let (access, facts) = enter(server, request, &entry.interaction, unit, found).map_err(at)?;
+        let Interaction::Create { resource_type, body, .. } = &entry.interaction else {
+            // Documents and Consents are use cases of their own: nothing refers to them by fullUrl here.
+            let context = Context { server, unit, request, facts: facts.as_ref() };
+            let outcome = perform(&context, &access, &entry.interaction).map_err(at)?;
+            events.extend(outcome.events.iter().cloned());
+            if let Some(slot) = answers.get_mut(index) {
+                *slot = Some(of_outcome(outcome));
+            }
+            continue;
+        };
+        let pid = facts.as_ref().map_or(Pid::DIRECTORY, |facts| facts.pid);
+        let rid = unit.next_rid();
+        if let Some(full_url) = &entry.full_url
+            && names.insert(full_url.clone(), server.reference(*resource_type, pid, rid)).is_some()
+        {
+            return Err(Problem::at(IssueKind::Malformed, format!("Bundle.entry[{index}].fullUrl"), "Another entry has the same fullUrl"));
+        }
+        steps.push((index, Step { access, facts, resource_type: *resource_type, pid, rid, body }));
+    }
+    let coming: Vec<(Pid, Rid)> = steps.iter().map(|(_, step)| (step.pid, step.rid)).collect();
+    let mut new: Vec<NewResource> = Vec::with_capacity(steps.len());
+    for (index, step) in &steps {
+        let resource = prepared(server, request, unit, step, &names, &coming).map_err(|problem| relocate(*index, &problem))?;
+        events.push(event(server, request, unit, step));
+        if let Some(slot) = answers.get_mut(*index) {
+            *slot = Some(of_new(server, unit, step, &resource));
+        }
+        new.push(resource);
+    }
+    put(unit, &steps, new)?;
+    let entries: Vec<EntryResponse> = answers.into_iter().flatten().collect();
+    Ok(Outcome { status: 200, body: Body::Fhir(bundle::transaction_response(&entries)), version: None, updated: None, location: None, events })
+}
+
+/// Stores runs of the same record with one call each.
+fn put(unit: &Unit, steps: &[(usize, Step<'_>)], new: Vec<NewResource>) -> Result<(), Problem> {
+    let mut by_record: HashMap<Pid, (&Access, Vec<NewResource>)> = HashMap::new();
+    for ((_, step), resource) in steps.iter().zip(new) {
+        by_record.entry(step.pid).or_insert_with(|| (&step.access, Vec::new())).1.push(resource);
+    }
+    for (access, resources) in by_record.into_values() {
+        store::resource_put(unit, access, &resources)?;
+    }
+    Ok(())
+}
+
+fn prepared(
+    server: &Server, request: &Request, unit: &Unit, step: &Step<'_>, names: &HashMap<String, String>, coming: &[(Pid, Rid)],
+) -> Result<NewResource, Problem> {
+    let context = Context { server, unit, request, facts: step.facts.as_ref() };
+    let mut body = step.body.clone();
+    forget_claims(&mut body, None);
+    name_record(&context, step.resource_type, &mut body)?;
+    references::rename(&mut body, names);
+    references::check(server, unit, &step.access, step.pid, &body, coming)?;
+    draft(&context, &step.access, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
+}
+
+fn event(server: &Server, request: &Request, unit: &Unit, step: &Step<'_>) -> Event {
+    let context = Context { server, unit, request, facts: step.facts.as_ref() };
+    context.event_on(Action::Create, 201, step.resource_type, step.pid, step.rid)
+}
+
+fn of_new(server: &Server, unit: &Unit, step: &Step<'_>, new: &NewResource) -> EntryResponse {
+    EntryResponse {
+        status: "201 Created".to_owned(),
+        location: Some(format!("{}/_history/1", server.reference(new.resource_type, step.pid, step.rid))),
+        etag: Some("W/\"1\"".to_owned()),
+        last_modified: unit.updated(&step.access).ok().map(Millis::instant),
+        ..EntryResponse::default()
+    }
+}
+
+fn of_outcome(outcome: Outcome) -> EntryResponse {
+    EntryResponse {
+        status: if outcome.status == 201 { "201 Created".to_owned() } else { outcome.status.to_string() },
+        location: outcome.location,
+        etag: outcome.version.map(|version| format!("W/\"{version}\"")),
+        last_modified: outcome.updated.map(|updated| Millis(updated).instant()),
+        resource: match outcome.body {
+            Body::Fhir(bytes) => Some(bytes),
+            Body::Empty | Body::Raw { .. } => None,
+        },
+        ..EntryResponse::default()
+    }
+}
+
+/// The same problem, said of one entry of the Bundle.
+pub fn relocate(index: usize, problem: &Problem) -> Problem {
+    let issues = problem.issues().map(|issue| {
+        let expression = match issue.expression.as_deref() {
+            Some(inner) => format!("Bundle.entry[{index}].resource.{}", inner.split_once('.').map_or(inner, |(_, rest)| rest)),
+            None => format!("Bundle.entry[{index}]"),
+        };
+        Issue { expression: Some(expression), ..issue.clone() }
+    });
+    Problem::from_issues(issues.collect()).unwrap_or_else(|| problem.clone())
+}

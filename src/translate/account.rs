@@ -1,0 +1,110 @@
+//! The account of a translation: for every coded node a target or a reason.
+//!
+//! A coded node is an element with `@code` or `@nullFlavor` at or below an `entry`, except templateId, statusCode and
+//! translation.
+use super::context::{Claim, Context};
+use crate::cda::Element;
+use crate::fhir::Resource;
+use serde_json::{Value, json};
+
+macro_rules! reasons {
+    ($($name:ident : $code:literal $text:literal;)*) => {
+        /// Why a coded node has no target.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $(#[doc = $text] $name,)* }
+        impl Reason {
+            /// The code of `$translation`.
+            #[must_use] pub const fn code(self) -> &'static str { match self { $(Self::$name => $code,)* } }
+            /// The sentence.
+            #[must_use] pub const fn text(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+            /// Every reason, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+reasons! {
+    KindNotTranslatedYet : "kind-not-translated-yet" "the template of this entry is not translated yet";
+    MoodNotTranslated    : "mood-not-translated"     "the entry states no fact (moodCode), and its plan is not translated yet";
+    StatusNotMapped      : "status-not-mapped"       "the resource has no status that says what the entry says";
+    SubjectNotPatient    : "subject-not-patient"     "the entry is not about the patient";
+    ElementNotMapped     : "element-not-mapped"      "the resource of the entry has no place for this element";
+    NotApplicable        : "not-applicable"          "the element states that it does not apply";
+    ContentUnreadable    : "content-unreadable"      "the embedded file cannot be read";
+}
+
+/// One line of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountEntry {
+    /// Absolute XPath in the ClinicalDocument.
+    pub path: String,
+    /// `full_url` of the resource that has what the node says.
+    pub target: Option<String>,
+    /// Why there is none.
+    pub reason: Option<Reason>,
+}
+
+/// Whether the element is a coded node, given that it is at or below an `entry`.
+pub(super) fn is_coded(element: Element<'_>) -> bool {
+    (element.attribute("code").is_some() || element.attribute("nullFlavor").is_some())
+        && !matches!(element.name(), "templateId" | "statusCode" | "translation")
+}
+
+/// The account of everything that the context claimed.
+pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
+    let mut out = Vec::new();
+    // Entries never nest, so each coded node is met once.
+    for entry in context.document.root().subtree().filter(|element| element.is("entry")) {
+        for node in entry.subtree().filter(|element| is_coded(*element)) {
+            let claim = context.claim_of(node);
+            let (target, reason) = match claim {
+                Some(Claim::Target(url)) => (Some(url.clone()), None),
+                Some(Claim::Reason(reason)) => (None, Some(*reason)),
+                None => (None, Some(reason_of_ancestor(context, node))),
+            };
+            out.push(AccountEntry { path: node.path(), target, reason });
+        }
+    }
+    out
+}
+
+/// A node that nobody named: its nearest listed ancestor says why, otherwise its entry's resource has no place for it.
+fn reason_of_ancestor(context: &Context<'_>, node: Element<'_>) -> Reason {
+    let listed = node.ancestors().find_map(|ancestor| match context.claim_of(ancestor) {
+        Some(Claim::Reason(reason)) => Some(*reason),
+        Some(Claim::Target(_)) => Some(Reason::ElementNotMapped),
+        None => None,
+    });
+    listed.unwrap_or(Reason::ElementNotMapped)
+}
+
+/// The answer of `$translation`: one `entry` for each coded node, and the issues.
+///
+/// `reference` gives the reference (`Observation/...`) of a `full_url`; where it has none, the `full_url` itself stands.
+pub fn account_parameters(
+    translation: &super::Translation,
+    mut reference: impl FnMut(&str) -> Option<String>,
+) -> Resource {
+    let mut parameters = Vec::with_capacity(translation.account.len());
+    for entry in &translation.account {
+        let mut parts = vec![json!({"name": "path", "valueString": entry.path})];
+        if let Some(target) = &entry.target {
+            let reference = reference(target).unwrap_or_else(|| target.clone());
+            parts.push(json!({"name": "target", "valueReference": {"reference": reference}}));
+        }
+        if let Some(reason) = entry.reason {
+            parts.push(json!({"name": "reason", "valueCode": reason.code()}));
+        }
+        parameters.push(json!({"name": "entry", "part": parts}));
+    }
+    for issue in &translation.issues {
+        let path = json!({"name": "path", "valueString": issue.path});
+        let code = json!({"name": "code", "valueCode": issue.code.code()});
+        let text = json!({"name": "diagnostics", "valueString": issue.code.text()});
+        parameters.push(json!({"name": "issue", "part": [path, code, text]}));
+    }
+    let mut out = Resource::new();
+    out.insert("resourceType".into(), json!("Parameters"));
+    super::context::set(&mut out, "parameter", Value::Array(parameters));
+    out
+}

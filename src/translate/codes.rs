@@ -1,0 +1,231 @@
+//! Codes: systems by table, texts resolved, code against attested text (R3, R6, R7).
+use super::context::Context;
+use super::datatypes::{absent, absent_reason};
+use super::issue::IssueCode;
+use crate::cda::Element;
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+/// Cells of the rows of a table in `schema/`, without comments and the line of names.
+pub(super) fn rows(table: &'static str) -> impl Iterator<Item = std::str::Split<'static, char>> {
+    table.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split('\t'))
+}
+
+static SYSTEMS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+    let system = |mut row: std::str::Split<'static, char>| Some((row.next()?, row.filter(|uri| *uri != "-").collect()));
+    rows(include_str!("../../schema/cda-code-systems.tsv")).filter_map(system).collect()
+});
+
+static HL7_CODES: LazyLock<HashMap<&'static str, HashSet<&'static str>>> = LazyLock::new(|| {
+    let codes = |mut row: std::str::Split<'static, char>| Some((row.next()?, row.next()?.split(' ').collect()));
+    rows(include_str!("../../schema/hl7-codes.tsv")).filter_map(codes).collect()
+});
+
+static SPECIALTIES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+    rows(include_str!("../../schema/specialties.tsv")).filter_map(|mut row| Some((row.next()?, row.next()?))).collect()
+});
+
+/// The savoir-faire of this code; `None` where TRE_R38 does not have it.
+pub(super) fn specialty(code: &str) -> Option<Value> {
+    let display = SPECIALTIES.get(code)?;
+    let system = "https://mos.esante.gouv.fr/NOS/TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale";
+    Some(json!({"coding": [{"system": system, "code": code, "display": display}]}))
+}
+
+/// Whether displays of this system are judged in English by every validator (R7; DICOM's as well).
+fn has_judged_displays(system: &str) -> bool {
+    const JUDGED: [&str; 3] = ["http://terminology.hl7.org/", "http://hl7.org/fhir/", "http://dicom.nema.org/"];
+    JUDGED.iter().any(|base| system.starts_with(base))
+}
+
+/// The codings of an element with `@code`: one for each published URI of its system (decision 19).
+pub(super) fn codings(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
+    let Some(code) = element.stated("code") else { return Vec::new() };
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let display = element.stated("displayName").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let oid = element.stated("codeSystem");
+    let known = oid.and_then(|oid| SYSTEMS.get(oid)).cloned().unwrap_or_default();
+    let lacking = known.iter().any(|uri| HL7_CODES.get(uri).is_some_and(|codes| !codes.contains(code.as_str())));
+    if lacking {
+        context.issue(IssueCode::CodeNotInSystem, element);
+    }
+    let systems: Vec<Option<String>> = match (oid, known.is_empty() || lacking) {
+        (None, _) => vec![None],
+        (Some(oid), true) => vec![system_uri(oid)],
+        (Some(_), false) => known.iter().map(|uri| Some((*uri).to_owned())).collect(),
+    };
+    systems
+        .into_iter()
+        .map(|system| {
+            let mut coding = Map::new();
+            let judged = system.as_deref().is_some_and(has_judged_displays);
+            if let Some(system) = system {
+                coding.insert("system".into(), json!(system));
+            }
+            if let Some(version) = element.stated("codeSystemVersion") {
+                coding.insert("version".into(), json!(version));
+            }
+            coding.insert("code".into(), json!(code));
+            if let Some(display) = display.as_ref().filter(|_| !judged) {
+                coding.insert("display".into(), json!(display));
+            }
+            Value::Object(coding)
+        })
+        .collect()
+}
+
+/// `urn:oid:` of a code system that has no URI; a UUID as `urn:uuid:`, anything else not at all.
+fn system_uri(oid: &str) -> Option<String> {
+    crate::cda::Id { root: oid.to_owned(), extension: None }.root_uri()
+}
+
+/// The text that `<reference value="#id"/>` names, or the inline text (C4: CD, ED).
+///
+/// A value without `#` is accepted; `#` alone, an unknown id, or one that is not in the narrative raises an issue.
+pub(super) fn resolved_text(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
+    let inline = element.raw_text().split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(reference) = element.child("reference") else { return Some(inline).filter(|text| !text.is_empty()) };
+    let id = reference.stated("value").unwrap_or("").trim_start_matches('#');
+    let named = context.document.by_id(id).filter(|named| named.ancestors().any(|around| around.is("text")));
+    let text = named.map(Element::text).filter(|text| !text.is_empty());
+    if text.is_none() && reference.stated("nullFlavor").is_none() {
+        context.issue(IssueCode::ReferenceDangling, reference);
+    }
+    text.or_else(|| Some(inline).filter(|text| !text.is_empty()))
+}
+
+/// CD, CE, CV, CO -> CodeableConcept; `None` for an element that says nothing.
+///
+/// @code, translation -> coding (decision 19, R7)
+/// originalText       -> text, inline or resolved, else displayName
+/// nullFlavor         -> extension data-absent-reason, where nothing else is said
+pub(super) fn concept(context: &mut Context<'_>, element: Element<'_>) -> Option<Value> {
+    let mut coding = codings(context, element);
+    let translations: Vec<Element<'_>> = element.children_named("translation").collect();
+    for translation in &translations {
+        for one in codings(context, *translation) {
+            if !coding.contains(&one) {
+                coding.push(one);
+            }
+        }
+    }
+    let original = element.child("originalText").and_then(|original| resolved_text(context, original));
+    let display = element.stated("displayName").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let translated = translations.iter().find_map(|translation| translation.stated("displayName")).map(str::to_owned);
+    let text = original.or(display).or(translated);
+    let mut out = Map::new();
+    if coding.is_empty() && text.is_none() {
+        let flavor = element.stated("nullFlavor")?;
+        return Some(absent(flavor));
+    }
+    if !coding.is_empty() {
+        out.insert("coding".into(), Value::Array(coding));
+    }
+    if let Some(text) = text {
+        out.insert("text".into(), json!(text));
+    }
+    Some(Value::Object(out))
+}
+
+/// The reason why an element with a nullFlavor has no value, as a CodeableConcept.
+pub(super) fn data_absent_reason(null_flavor: &str) -> Value {
+    let system = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
+    json!({"coding": [{"system": system, "code": absent_reason(null_flavor)}]})
+}
+
+/// Case, accents and the `(e)` of French grammar folded away.
+pub(super) fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.to_lowercase().replace("(e)", "").chars() {
+        out.push(match c {
+            'à' | 'â' | 'ä' => 'a',
+            'é' | 'è' | 'ê' | 'ë' => 'e',
+            'î' | 'ï' => 'i',
+            'ô' | 'ö' => 'o',
+            'ù' | 'û' | 'ü' => 'u',
+            'ç' => 'c',
+            other => other,
+        });
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Words that say the opposite of each other, whole and folded (R6).
+const OPPOSED: [(&[&str], &[&str]); 5] = [
+    (&["positif", "positive"], &["negatif", "negative"]),
+    (&["oui"], &["non"]),
+    (&["present", "presente"], &["absent", "absente"]),
+    (&["detecte", "detectee"], &["non detecte", "non detectee"]),
+    (&["certain"], &["probable"]),
+];
+
+/// Whether two whole texts contradict each other.
+pub(super) fn contradict(one: &str, other: &str) -> bool {
+    let (one, other) = (folded(one), folded(other));
+    let is = |words: &[&str], text: &str| words.contains(&text);
+    OPPOSED
+        .iter()
+        .any(|(yes, no)| (is(yes, &one) && is(no, &other)) || (is(no, &one) && is(yes, &other)))
+}
+
+/// The word of a coded polarity; the code is what is compared, its displayName only where the code is not known.
+fn polarity<'d>(element: Element<'d>) -> Option<&'d str> {
+    match element.stated("code") {
+        Some("10828004") => Some("positif"),
+        Some("260385009") => Some("négatif"),
+        _ => element.stated("displayName"),
+    }
+}
+
+/// Whether a coded value and its attested text contradict each other (R6); raises the issue.
+pub(super) fn differs_from_text(context: &mut Context<'_>, value: Element<'_>) -> bool {
+    let Some(coded) = polarity(value) else { return false };
+    let Some(original) = value.child("originalText").and_then(|original| resolved_text(context, original)) else {
+        return false;
+    };
+    let differs = contradict(coded, &original);
+    if differs {
+        context.issue(IssueCode::TextDiffers, value);
+    }
+    differs
+}
+
+/// Whether a number and the whole attested text, where that is a number with or without unit, are different (R6).
+pub(super) fn number_differs(value: &str, unit: Option<&str>, text: &str) -> bool {
+    let text = text.replace(',', ".");
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let Some((digits, text_unit)) = text.split_at_checked(end) else { return false };
+    let (Ok(coded), Ok(attested)) = (value.parse::<f64>(), digits.parse::<f64>()) else { return false };
+    let text_unit = text_unit.trim();
+    let attested = match unit {
+        Some(unit) if !text_unit.is_empty() && text_unit != unit => {
+            octofhir_ucum::convert(attested, text_unit, unit).unwrap_or(attested)
+        }
+        _ => attested,
+    };
+    (coded - attested).abs() > 1e-6 * coded.abs().max(attested.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opposed_words_contradict_and_others_do_not() {
+        assert!(contradict("positif", "négatif"));
+        assert!(contradict("certain(e)", "probable"));
+        assert!(contradict("Non détecté", "DÉTECTÉ"));
+        assert!(!contradict("Positif", "positif"));
+        assert!(!contradict("positif", "recherche négative"));
+        assert!(!contradict("oui", "négatif"));
+    }
+
+    #[test]
+    fn numbers_are_compared_in_one_unit() {
+        assert!(!number_differs("170", Some("cm"), "1,70 m"));
+        assert!(number_differs("170", Some("cm"), "1,80 m"));
+        assert!(!number_differs("40", Some("wk"), "40 semaines"));
+        assert!(!number_differs("40", None, "environ quarante"));
+    }
+}

@@ -1,0 +1,213 @@
+//! What the functions of one translation share: the document, what is made so far, issues, claims.
+use super::account::{self, Reason};
+use super::issue::{IssueCode, TranslationIssue};
+use super::{DOCUMENT, SUBJECT, Translation, datatypes};
+use crate::cda::{self, Element};
+use crate::fhir::Resource;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// One resource made from a document.
+#[derive(Clone)]
+pub struct Entry {
+    /// `urn:uuid:` of (document id, entry path), version 5: the same for every translation of the document.
+    pub full_url: String,
+    /// Absolute XPath of the element it comes from; resources of the whole document have `/ClinicalDocument#Type`.
+    pub entry_path: String,
+    /// For a participant with a national identifier: names it in the record whatever the document (identifier and stated name).
+    pub shared_key: Option<String>,
+    /// The resource, without id; `meta.source` names the document.
+    pub resource: Resource,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Entry({})", self.entry_path)
+    }
+}
+
+/// What became of a coded node.
+pub(super) enum Claim {
+    /// The `full_url` of the resource that says it.
+    Target(String),
+    /// Why nothing says it.
+    Reason(Reason),
+}
+
+/// What a laboratory report gathers from its acts.
+#[derive(Default)]
+pub(super) struct Laboratory {
+    pub(super) results: Vec<String>,
+    pub(super) specimens: Vec<String>,
+    pub(super) media: Vec<String>,
+    pub(super) interpreters: Vec<String>,
+    pub(super) chapters: Vec<Value>,
+    pub(super) presented: Vec<Value>,
+}
+
+/// The state of one translation.
+pub(super) struct Context<'d> {
+    pub(super) document: &'d cda::Document,
+    pub(super) header: cda::Header,
+    /// `meta.source` of everything.
+    pub(super) source: Option<String>,
+    /// The document's effectiveTime as an instant; absent where it is none.
+    pub(super) issued: Option<String>,
+    /// The Encounter of the header: of the document and its report; no entry says that it is of this encounter.
+    pub(super) encounter: Option<String>,
+    /// Whether the document has laboratory entries: then a DiagnosticReport is made.
+    pub(super) has_laboratory: bool,
+    pub(super) laboratory: Laboratory,
+    /// Participants made so far, by what identifies them.
+    pub(super) participants: HashMap<String, usize>,
+    pub(super) entries: Vec<Entry>,
+    issues: Vec<TranslationIssue>,
+    claims: HashMap<u32, Claim>,
+    namespace: Uuid,
+}
+
+impl<'d> Context<'d> {
+    pub(super) fn new(document: &'d cda::Document) -> Self {
+        let header = document.header();
+        let name = header.id.as_ref().map_or_else(String::new, |id| {
+            format!("{}^{}", id.root.to_ascii_lowercase(), id.extension.as_deref().unwrap_or(""))
+        });
+        let mut context = Self {
+            document,
+            source: header.id.as_ref().and_then(meta_source),
+            header,
+            issued: None,
+            encounter: None,
+            has_laboratory: false,
+            laboratory: Laboratory::default(),
+            participants: HashMap::new(),
+            entries: Vec::new(),
+            issues: Vec::new(),
+            claims: HashMap::new(),
+            namespace: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),
+        };
+        context.has_laboratory =
+            document.root().subtree().any(|element| super::sections::laboratory::is_results_entry(element));
+        let time = document.root().child("effectiveTime");
+        context.issued = time.and_then(|time| datatypes::instant(&mut context, time));
+        context
+    }
+
+    /// The `full_url` of what comes from this path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("urn:uuid:{}", Uuid::new_v5(&self.namespace, path.as_bytes()).hyphenated())
+    }
+    /// Adds the resource that comes from this path.
+    pub(super) fn add(&mut self, path: String, resource: Resource) -> String {
+        let full_url = self.url(&path);
+        let resource = self.with_source(resource);
+        self.entries.push(Entry { full_url: full_url.clone(), entry_path: path, shared_key: None, resource });
+        full_url
+    }
+    fn with_source(&self, resource: Resource) -> Resource {
+        let Some(source) = &self.source else { return resource };
+        let mut out = Resource::new();
+        for (name, value) in resource {
+            let first = name == "resourceType";
+            if name == "meta" {
+                continue;
+            }
+            out.insert(name, value);
+            if first {
+                out.insert("meta".into(), json!({"source": source}));
+            }
+        }
+        out
+    }
+    /// A tag of this server's own code system on the resource added last for this url.
+    pub(super) fn tag(&mut self, full_url: &str, code: &str) {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.full_url == full_url) else { return };
+        let meta = entry.resource.entry("meta").or_insert_with(|| json!({}));
+        let Some(meta) = meta.as_object_mut() else { return };
+        let tags = meta.entry("tag").or_insert_with(|| json!([]));
+        let tag = json!({"system": format!("{}/CodeSystem/translation-tag", crate::fhir::CANONICAL), "code": code});
+        if let Some(tags) = tags.as_array_mut()
+            && !tags.contains(&tag)
+        {
+            tags.push(tag);
+        }
+    }
+    /// A remark on an element.
+    pub(super) fn issue(&mut self, code: IssueCode, element: Element<'_>) {
+        let issue = TranslationIssue { code, path: element.path() };
+        if !self.issues.contains(&issue) {
+            self.issues.push(issue);
+        }
+    }
+    /// This element is said by that resource; an earlier claim stays.
+    pub(super) fn claim(&mut self, element: Element<'_>, full_url: &str) {
+        self.claims.entry(element.number()).or_insert_with(|| Claim::Target(full_url.to_owned()));
+    }
+    /// Every coded node of this subtree that has no claim yet is said by that resource.
+    pub(super) fn claim_tree(&mut self, element: Element<'_>, full_url: &str) {
+        for node in element.subtree() {
+            self.claim(node, full_url);
+        }
+    }
+    /// Nothing of this subtree is translated, for this reason.
+    pub(super) fn list(&mut self, element: Element<'_>, reason: Reason) {
+        self.claims.entry(element.number()).or_insert(Claim::Reason(reason));
+    }
+    pub(super) fn claim_of(&self, element: Element<'_>) -> Option<&Claim> {
+        self.claims.get(&element.number())
+    }
+    /// Reference to the patient.
+    pub(super) fn subject() -> Value {
+        json!({"reference": SUBJECT})
+    }
+    /// Reference to the DocumentReference.
+    pub(super) fn document_reference() -> Value {
+        json!({"reference": DOCUMENT})
+    }
+    pub(super) fn take_issues(self) -> Vec<TranslationIssue> {
+        self.issues
+    }
+    /// The translation.
+    pub(super) fn finish(self) -> Translation {
+        let account = account::account(&self);
+        Translation { entries: self.entries, issues: self.issues, account }
+    }
+}
+
+/// `meta.source`: the URI of the document's id.
+fn meta_source(id: &cda::Id) -> Option<String> {
+    let root = id.root_uri()?;
+    Some(match &id.extension {
+        Some(extension) => format!("{root}#{}", extension.replace(char::is_whitespace, "_")),
+        None => root,
+    })
+}
+
+/// Starts a resource.
+pub(super) fn resource(resource_type: &str) -> Resource {
+    let mut out = Resource::new();
+    out.insert("resourceType".into(), json!(resource_type));
+    out
+}
+
+/// Sets an element that may be absent; empty arrays are never written.
+pub(super) fn set(resource: &mut Resource, name: &str, value: impl Into<Option<Value>>) {
+    match value.into() {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(items)) if items.is_empty() => {}
+        Some(value) => {
+            resource.insert(name.to_owned(), value);
+        }
+    }
+}
+
+/// A reference to another entry.
+pub(super) fn reference(full_url: &str) -> Value {
+    json!({"reference": full_url})
+}
+
+/// References to other entries.
+pub(super) fn references(full_urls: &[String]) -> Value {
+    Value::Array(full_urls.iter().map(|url| reference(url)).collect())
+}

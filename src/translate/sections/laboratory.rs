@@ -1,0 +1,258 @@
+//! The laboratory report: FR-Resultats-examens-de-biologie-medicale (3.21) and everything below it (C7).
+use super::super::account::Reason;
+use super::super::codes::concept;
+use super::super::context::Context;
+use super::super::datatypes::{When, when};
+use super::super::header::Header;
+use super::super::issue::IssueCode;
+use super::super::participants::{self, Kind};
+use super::observation::{Parts, comments, is_comment, observation};
+use super::{has_any, media, specimen};
+use crate::cda::{Element, template};
+use serde_json::{Value, json};
+
+/// What a node takes from the nodes around it: the nearest decides.
+#[derive(Clone, Default)]
+struct Scope {
+    categories: Vec<Value>,
+    code: Option<Value>,
+    effective: Option<When>,
+    performers: Vec<Value>,
+    validators: Vec<Value>,
+    device: Option<String>,
+    /// Specimen of the results here.
+    specimen: Option<String>,
+    /// The collection (3.77) that an isolate here comes from.
+    collected: Option<String>,
+}
+
+impl Scope {
+    fn parts(&self) -> Parts {
+        Parts {
+            categories: self.categories.clone(),
+            code: self.code.clone(),
+            effective: self.effective.clone(),
+            performers: self.performers.iter().chain(&self.validators).cloned().collect(),
+            specimen: self.specimen.clone(),
+            device: self.device.clone(),
+            ..Parts::default()
+        }
+    }
+}
+
+/// Whether the `entry` holds laboratory results: its own template says so, or its act's.
+pub(in super::super) fn is_results_entry(entry: Element<'_>) -> bool {
+    const RESULTS: [&str; 2] = [template::LABORATORY_RESULTS, "1.3.6.1.4.1.19376.1.3.1"];
+    entry.is("entry")
+        && entry.child("act").is_some_and(|act| has_any(entry, &RESULTS) || has_any(act, &RESULTS))
+}
+
+/// Results (FR-Resultats-examens-de-biologie-medicale, 1.2.250.1.213.1.1.3.21, on `entry`) -> Observation (C7-3)
+///
+/// act/code, statusCode -> code, status, no value
+/// BATTERY, CLUSTER, 3.80 below -> hasMember (never specimens, comments, previous results, media)
+/// comment 3.32 -> note;  AUTHEN, RESP -> performer with its function, on everything below
+pub(in super::super) fn results(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
+    let Some(act) = entry.child("act") else { return Vec::new() };
+    let mut scope = Scope { performers: header.performers.iter().map(participants::Participant::reference).collect(), ..Scope::default() };
+    chapters(context, entry, &mut scope);
+    node(context, header, act, &scope).map_or_else(Vec::new, |url| {
+        context.laboratory.results.push(url.clone());
+        vec![url]
+    })
+}
+
+/// section 2.70, 2.71 code -> Observation.category: laboratory, chapter, sub-chapter (C7-2)
+fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
+    let system = "http://terminology.hl7.org/CodeSystem/observation-category";
+    scope.categories.push(json!({"coding": [{"system": system, "code": "laboratory"}]}));
+    let mut sections: Vec<Element<'_>> = entry.ancestors().filter(|around| around.is("section")).collect();
+    sections.reverse();
+    for section in sections {
+        let Some(code) = section.child("code").and_then(|code| concept(context, code)) else { continue };
+        if section.has_template(template::LABORATORY_CHAPTER) && !context.laboratory.chapters.contains(&code) {
+            context.laboratory.chapters.push(code.clone());
+        }
+        scope.code = Some(code.clone());
+        if !scope.categories.contains(&code) {
+            scope.categories.push(code);
+        }
+    }
+}
+
+/// What decides before the template: a plan is no fact, and what is not about the patient is not the patient's.
+fn refused(element: Element<'_>) -> Option<Reason> {
+    if element.stated("moodCode") != Some("EVN") {
+        return Some(Reason::MoodNotTranslated);
+    }
+    element.child("subject").map(|_| Reason::SubjectNotPatient)
+}
+
+/// One act, organizer or observation of the tree, with everything below it.
+fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around: &Scope) -> Option<String> {
+    if let Some(reason) = refused(element) {
+        context.list(element, reason);
+        return None;
+    }
+    let mut scope = around.clone();
+    own_time(context, element, &mut scope);
+    let collections = collections(context, header, element);
+    if let [only] = collections.as_slice() {
+        scope.specimen = Some(only.clone());
+        scope.collected = Some(only.clone());
+    } else if !collections.is_empty() {
+        // Several: each belongs only to the results that hold it.
+        scope.specimen = None;
+    }
+    let isolate = is_isolate(element);
+    let mut value = None;
+    if isolate && let Some(specimen) = element.child("specimen")
+        && let Some((url, organism)) = specimen::isolate(context, specimen, scope.collected.as_deref())
+    {
+        scope.specimen = Some(url);
+        value = organism;
+    }
+    own_participants(context, element, &mut scope);
+    own_code(context, element, isolate, &mut scope);
+    let url = context.url(&element.path());
+    let mut parts = scope.parts();
+    parts.value = value;
+    parts.notes = comments(context, element, &url);
+    below(context, header, element, &scope, &mut parts);
+    observation(context, element, parts)
+}
+
+fn is_isolate(element: Element<'_>) -> bool {
+    element.is("organizer") && has_any(element, &[template::ISOLATE, "1.3.6.1.4.1.19376.1.3.1.5"])
+}
+
+fn is_battery(element: Element<'_>) -> bool {
+    element.is("organizer") && has_any(element, &[template::BATTERY, "1.3.6.1.4.1.19376.1.3.1.4"])
+}
+
+fn is_result(element: Element<'_>) -> bool {
+    element.is("observation") && has_any(element, &[template::LABORATORY_RESULT, "1.3.6.1.4.1.19376.1.3.1.6"])
+}
+
+/// effectiveTime, else the nearest organizer's or act's (R8).
+fn own_time(context: &mut Context<'_>, element: Element<'_>, scope: &mut Scope) {
+    if let Some(time) = element.child("effectiveTime").and_then(|time| when(context, time)) {
+        scope.effective = Some(time);
+    }
+}
+
+fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>) -> Vec<String> {
+    let procedures: Vec<Element<'_>> = specimen::relations(element)
+        .filter_map(|relation| relation.child("procedure"))
+        .filter(|procedure| specimen::is_collection(*procedure))
+        .collect();
+    let mut out = Vec::new();
+    for procedure in procedures {
+        match refused(procedure) {
+            Some(reason) => context.list(procedure, reason),
+            None => out.push(specimen::collection(context, header, procedure)),
+        }
+    }
+    out
+}
+
+/// performer (3.23), participant AUTHEN, RESP (3.109), DEV, CSM of this node (C7-19, 20, 20a, 20b).
+fn own_participants(context: &mut Context<'_>, element: Element<'_>, scope: &mut Scope) {
+    let mut performers = Vec::new();
+    for performer in element.children_named("performer") {
+        performers.extend(participants::participant_in(context, performer).map(|who| who.reference()));
+    }
+    if !performers.is_empty() {
+        scope.performers = performers;
+    }
+    for participant in element.children_named("participant") {
+        match participant.stated("typeCode").unwrap_or("") {
+            kind @ ("AUTHEN" | "RESP") => validator(context, participant, kind, scope),
+            "DEV" => {
+                let device = participants::participant_in(context, participant).filter(|who| who.kind == Kind::Device);
+                scope.device = device.map(|device| device.url).or_else(|| scope.device.take());
+            }
+            "CSM" => {
+                if let Some(specimen) = scope.specimen.clone() {
+                    specimen::additive(context, participant, &specimen);
+                }
+            }
+            _ => context.list(participant, Reason::ElementNotMapped),
+        }
+    }
+}
+
+fn validator(context: &mut Context<'_>, participant: Element<'_>, kind: &str, scope: &mut Scope) {
+    let Some(who) = participants::participant_in(context, participant) else { return };
+    // Observation.performer takes no Device.
+    if who.kind == Kind::Device {
+        return;
+    }
+    let function = json!({"url": "http://hl7.org/fhir/StructureDefinition/event-performerFunction",
+        "valueCodeableConcept": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": kind}]}});
+    scope.validators.push(json!({"extension": [function], "reference": who.url}));
+    if kind == "AUTHEN" && who.kind == Kind::Professional && !context.laboratory.interpreters.contains(&who.url) {
+        context.laboratory.interpreters.push(who.url);
+    }
+}
+
+/// code -> code; without code the nearest ancestor's, with an issue; an isolate has the text `Isolat` (C7-4, C7-5).
+fn own_code(context: &mut Context<'_>, element: Element<'_>, isolate: bool, scope: &mut Scope) {
+    let own = element.child("code").and_then(|code| concept(context, code));
+    scope.code = match own {
+        Some(code) => Some(code),
+        None if isolate => Some(json!({"text": "Isolat"})),
+        None => {
+            context.issue(IssueCode::CodeFromAncestor, element);
+            scope.code.take()
+        }
+    };
+}
+
+/// The relations of a node: members, media, previous results.
+fn below(context: &mut Context<'_>, header: &Header, element: Element<'_>, scope: &Scope, parts: &mut Parts) {
+    // A result or battery below an isolate says nothing of the isolate's own code: the nearest code is the isolate's.
+    for relation in specimen::relations(element) {
+        let previous = relation.stated("typeCode") == Some("REFR");
+        for child in relation.children() {
+            match child.name() {
+                "observation" if previous => parts.supporting.extend(self::previous(context, child, scope)),
+                "organizer" if is_battery(child) || is_isolate(child) => {
+                    parts.members.extend(node(context, header, child, scope));
+                }
+                "observation" if is_result(child) => parts.members.extend(node(context, header, child, scope)),
+                "observationMedia" => {
+                    if let Some(made) = media::image(context, child) {
+                        context.laboratory.media.push(made.media.clone());
+                        parts.media.push(made.media);
+                    }
+                }
+                "procedure" if specimen::is_collection(child) => {}
+                "act" if is_comment(child) => {}
+                "templateId" | "sequenceNumber" | "seperatableInd" => {}
+                _ => context.list(child, Reason::KindNotTranslatedYet),
+            }
+        }
+    }
+}
+
+/// Previous result (entryRelationship REFR, no template: recognised by its typeCode) -> Observation of its own (C7-22)
+///
+/// tag `reported-previous`; never a member; of no specimen, device or encounter of this document
+fn previous(context: &mut Context<'_>, element: Element<'_>, around: &Scope) -> Option<String> {
+    if let Some(reason) = refused(element) {
+        context.list(element, reason);
+        return None;
+    }
+    let mut scope = Scope { categories: around.categories.clone(), code: around.code.clone(), ..Scope::default() };
+    own_time(context, element, &mut scope);
+    own_participants(context, element, &mut scope);
+    own_code(context, element, false, &mut scope);
+    let url = context.url(&element.path());
+    let mut parts = scope.parts();
+    parts.notes = comments(context, element, &url);
+    parts.previous = true;
+    let url = observation(context, element, parts)?;
+    context.tag(&url, "reported-previous");
+    Some(url)
+}

@@ -1,0 +1,77 @@
+//! Sections and entries: one function for each CDA template, chosen by template whatever the document is.
+mod immunization;
+pub(super) mod laboratory;
+mod media;
+mod observation;
+mod problem;
+mod specimen;
+pub(super) mod status;
+
+use super::account::Reason;
+use super::context::Context;
+use super::header::Header;
+use crate::cda::{Element, template};
+use std::collections::HashMap;
+
+/// What the entries of each section became: number of the section element -> urls.
+pub(super) type SectionEntries = HashMap<u32, Vec<String>>;
+
+/// Translates every entry of every section, and the embedded file of a document of level 1.
+pub(super) fn translate(context: &mut Context<'_>, header: &Header) -> SectionEntries {
+    let mut out = SectionEntries::new();
+    let root = context.document.root();
+    for section in root.subtree().filter(|element| element.is("section")) {
+        let mut urls = Vec::new();
+        for entry in section.children_named("entry") {
+            urls.extend(self::entry(context, header, entry));
+        }
+        out.insert(section.number(), urls);
+    }
+    if let Some(body) = root.at("component/nonXMLBody") {
+        let made = media::embedded_file(context, body);
+        out.insert(body.number(), made);
+    }
+    out
+}
+
+/// One entry: its template decides which function reads it.
+fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
+    if laboratory::is_results_entry(entry) {
+        return laboratory::results(context, header, entry);
+    }
+    let Some(child) = entry.children().find(|child| !child.is("templateId")) else { return Vec::new() };
+    match child.name() {
+        "observationMedia" => return media::image(context, child).map(|made| made.media).into_iter().collect(),
+        "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => return media::attached_document(context, child),
+        _ => {}
+    }
+    if child.stated("moodCode") != Some("EVN") {
+        context.list(child, Reason::MoodNotTranslated);
+        return Vec::new();
+    }
+    let made = if is_only(child, template::PROBLEM) {
+        problem::problem(context, child)
+    } else if child.is("substanceAdministration") && is_only(child, template::IMMUNIZATION) {
+        immunization::immunization(context, child)
+    } else if child.is("observation") && is_only(child, template::SIMPLE_OBSERVATION) {
+        observation::simple_observation(context, child)
+    } else {
+        context.list(child, Reason::KindNotTranslatedYet);
+        None
+    };
+    made.into_iter().collect()
+}
+
+/// Whether the entry's CI-SIS templates are this one, or this one made narrower (`3.48.18` of `3.48`).
+///
+/// An entry with a further template may mean something else: it waits for the function of that template.
+fn is_only(element: Element<'_>, oid: &str) -> bool {
+    let narrower = |root: &str| root.strip_prefix(oid).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let mut own = element.templates().filter(|root| root.starts_with(template::ENTRY)).peekable();
+    own.peek().is_some() && own.all(narrower)
+}
+
+/// Whether the element has one of these templates.
+fn has_any(element: Element<'_>, oids: &[&str]) -> bool {
+    oids.iter().any(|oid| element.has_template(oid))
+}

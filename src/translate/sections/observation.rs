@@ -1,0 +1,314 @@
+//! Observations: the parts that every template shares, and FR-Simple-Observation (3.48).
+use super::super::codes::{concept, data_absent_reason, differs_from_text, number_differs, resolved_text};
+use super::super::context::{Context, reference, set};
+use super::super::datatypes::{Interval, When, date_time, decimal, identifiers, ivl_pq, pq, ratio, when};
+use super::super::issue::IssueCode;
+use super::super::{account::Reason, context, participants};
+use super::{media, status};
+use crate::cda::Element;
+use crate::fhir::Resource;
+use serde_json::{Value, json};
+
+/// Modifier of a denied finding (R4).
+const NEGATION: &str = "http://hl7.org/cda/stds/core/StructureDefinition/negationInd";
+
+/// What is different in each template.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) categories: Vec<Value>,
+    pub(super) code: Option<Value>,
+    pub(super) effective: Option<When>,
+    pub(super) performers: Vec<Value>,
+    pub(super) notes: Vec<Value>,
+    pub(super) specimen: Option<String>,
+    pub(super) device: Option<String>,
+    pub(super) members: Vec<String>,
+    pub(super) media: Vec<String>,
+    pub(super) supporting: Vec<String>,
+    /// The value, where it is not the `value` of the element (an isolate's organism).
+    pub(super) value: Option<Value>,
+    /// Reported from before: not issued with this document.
+    pub(super) previous: bool,
+}
+
+/// observation, organizer, act -> Observation, with the parts that its template knows
+///
+/// id, statusCode -> identifier, status (C4);  value -> value[x];  interpretationCode -> interpretation
+/// methodCode -> method;  referenceRange -> referenceRange;  negationInd=true -> modifierExtension
+pub(super) fn observation(context: &mut Context<'_>, element: Element<'_>, parts: Parts) -> Option<String> {
+    let url = context.url(&element.path());
+    let values: Vec<Element<'_>> = element.children_named("value").collect();
+    let has_value = parts.value.is_some() || values.first().is_some_and(|value| value.stated("nullFlavor").is_none());
+    let Some(status) = status::observation(status::code(element), has_value) else {
+        context.issue(IssueCode::StatusNotMapped, element);
+        context.list(element, Reason::StatusNotMapped);
+        return None;
+    };
+    context.claim(element, &url);
+    let mut out = context::resource("Observation");
+    let supporting = parts.supporting.iter().map(|url| {
+        let extension = "http://hl7.org/fhir/StructureDefinition/workflow-supportingInfo";
+        json!({"url": extension, "valueReference": reference(url)})
+    });
+    set(&mut out, "extension", Value::Array(supporting.collect()));
+    if element.stated("negationInd") == Some("true") {
+        set(&mut out, "modifierExtension", json!([{"url": NEGATION, "valueBoolean": true}]));
+    }
+    set(&mut out, "identifier", identifiers(context, element));
+    set(&mut out, "status", json!(status));
+    set(&mut out, "category", Value::Array(parts.categories));
+    if let Some(code) = element.child("code") {
+        context.claim_tree(code, &url);
+    }
+    set(&mut out, "code", parts.code.unwrap_or_else(|| data_absent_reason_only()));
+    set(&mut out, "subject", Context::subject());
+    if let Some(time) = element.child("effectiveTime") {
+        context.claim_tree(time, &url);
+    }
+    if let Some(effective) = &parts.effective {
+        effective.write(&mut out, "effective");
+    }
+    set(&mut out, "issued", context.issued.as_ref().filter(|_| !parts.previous).map(|time| json!(time)));
+    set(&mut out, "performer", Value::Array(parts.performers));
+    let mut media = parts.media;
+    let mut differs = false;
+    if let Some(value) = parts.value {
+        set(&mut out, "valueCodeableConcept", value);
+    } else {
+        differs = self::value(context, element, &values, &url, &mut out, &mut media);
+    }
+    concepts(context, element, "interpretationCode", &url, |concepts| set(&mut out, "interpretation", Value::Array(concepts)));
+    set(&mut out, "note", Value::Array(parts.notes));
+    concepts(context, element, "targetSiteCode", &url, |mut sites| set(&mut out, "bodySite", sites.pop()));
+    concepts(context, element, "methodCode", &url, |mut methods| set(&mut out, "method", methods.pop()));
+    set(&mut out, "specimen", parts.specimen.as_deref().map(reference));
+    set(&mut out, "device", parts.device.as_deref().map(reference));
+    set(&mut out, "referenceRange", reference_ranges(context, element, &url));
+    set(&mut out, "hasMember", context::references(&parts.members));
+    set(&mut out, "derivedFrom", context::references(&media));
+    context.add(element.path(), out);
+    if differs {
+        context.tag(&url, "text-differs");
+    }
+    Some(url)
+}
+
+/// A CodeableConcept that only says that there is no code.
+fn data_absent_reason_only() -> Value {
+    super::super::datatypes::absent("NI")
+}
+
+/// The concepts of the children with this name, claimed.
+fn concepts(
+    context: &mut Context<'_>,
+    element: Element<'_>,
+    name: &str,
+    url: &str,
+    mut write: impl FnMut(Vec<Value>),
+) {
+    let mut out = Vec::new();
+    for child in element.children_named(name) {
+        out.extend(concept(context, child));
+        context.claim_tree(child, url);
+    }
+    if !out.is_empty() {
+        write(out);
+    }
+}
+
+/// observation/value -> value[x] (C7-10 to C7-13); true where code and attested text contradict each other (R6).
+fn value(
+    context: &mut Context<'_>,
+    element: Element<'_>,
+    values: &[Element<'_>],
+    url: &str,
+    out: &mut Resource,
+    media: &mut Vec<String>,
+) -> bool {
+    let Some((first, more)) = values.split_first() else { return false };
+    for other in more {
+        context.issue(IssueCode::ValueNotTranslated, *other);
+        context.list(*other, Reason::ElementNotMapped);
+    }
+    context.claim_tree(*first, url);
+    if first.stated("representation") == Some("B64") {
+        media.extend(media::file(context, *first, Some(element)).map(|made| made.media));
+        return false;
+    }
+    match value_x(context, *first) {
+        Some((name, value)) => {
+            out.insert(name.to_owned(), value);
+        }
+        None => {
+            if let Some(flavor) = first.stated("nullFlavor") {
+                set(out, "dataAbsentReason", data_absent_reason(flavor));
+            } else if !first.text().is_empty() || first.attributes().any(|(name, _)| name != "type") {
+                context.issue(IssueCode::ValueNotTranslated, *first);
+            }
+        }
+    }
+    value_differs(context, element, *first)
+}
+
+/// One value as the name and content of value[x].
+fn value_x(context: &mut Context<'_>, value: Element<'_>) -> Option<(&'static str, Value)> {
+    match value.xsi_type().unwrap_or("") {
+        "PQ" | "REAL" | "PQR" => pq(context, value, None).map(|quantity| ("valueQuantity", quantity)),
+        "IVL_PQ" => Some(match ivl_pq(context, value)? {
+            Interval::Range(range) => ("valueRange", range),
+            Interval::Quantity(quantity) => ("valueQuantity", quantity),
+        }),
+        "CD" | "CE" | "CV" | "CO" | "CS" => {
+            let concept = concept(context, value)?;
+            // A nullFlavor alone is an absent value, not a value.
+            let says = concept.get("coding").is_some() || concept.get("text").is_some();
+            says.then_some(("valueCodeableConcept", concept))
+        }
+        "INT" => {
+            let number = value.stated("value").and_then(decimal)?;
+            let whole = number.as_i64().and_then(|number| i32::try_from(number).ok());
+            Some(match whole {
+                Some(whole) => ("valueInteger", json!(whole)),
+                None => ("valueQuantity", json!({"value": number})),
+            })
+        }
+        "BL" => match value.stated("value")? {
+            "true" => Some(("valueBoolean", json!(true))),
+            "false" => Some(("valueBoolean", json!(false))),
+            _ => None,
+        },
+        "ST" | "ED" => resolved_text(context, value).map(|text| ("valueString", json!(text))),
+        "TS" => date_time(context, value).map(|time| ("valueDateTime", json!(time))),
+        "IVL_TS" => Some(match when(context, value)? {
+            When::DateTime(time) => ("valueDateTime", json!(time)),
+            period @ When::Period(..) => ("valuePeriod", period.period()),
+        }),
+        "RTO" | "RTO_PQ_PQ" | "RTO_QTY_QTY" => ratio(context, value).map(|ratio| ("valueRatio", ratio)),
+        _ => None,
+    }
+}
+
+/// R6: a coded value against its originalText; a boolean or a number against the resolved text of the observation.
+fn value_differs(context: &mut Context<'_>, element: Element<'_>, value: Element<'_>) -> bool {
+    if differs_from_text(context, value) {
+        return true;
+    }
+    let Some(text) = element.child("text").and_then(|text| resolved_text(context, text)) else { return false };
+    let stated = value.stated("value").unwrap_or("");
+    let differs = match value.xsi_type().unwrap_or("") {
+        "BL" => {
+            let denied = element.stated("negationInd") == Some("true");
+            let word = if (stated == "true") != denied { "oui" } else { "non" };
+            super::super::codes::contradict(word, &text)
+        }
+        "PQ" | "INT" | "REAL" => number_differs(stated, value.stated("unit"), &text),
+        _ => false,
+    };
+    if differs {
+        context.issue(IssueCode::TextDiffers, value);
+    }
+    differs
+}
+
+/// referenceRange/observationRange -> referenceRange (C7-16, C7-17)
+///
+/// value IVL_PQ low, high           -> low, high; an exclusive bound -> text (`< 5 g/L`); none -> text, else no range
+/// interpretationCode `N`           -> type normal; none -> no type; any other -> text alone (`H: > 5 g/L`), never as normal
+fn reference_ranges(context: &mut Context<'_>, element: Element<'_>, url: &str) -> Value {
+    let mut out = Vec::new();
+    for holder in element.children_named("referenceRange") {
+        context.claim_tree(holder, url);
+        let Some(range) = holder.child("observationRange") else { continue };
+        out.extend(reference_range(context, range));
+    }
+    Value::Array(out)
+}
+
+fn reference_range(context: &mut Context<'_>, range: Element<'_>) -> Option<Value> {
+    let meaning = range.child("interpretationCode").and_then(|code| code.stated("code"));
+    let stated = range.child("text").and_then(|text| resolved_text(context, text));
+    let value = range.child("value");
+    let bound = |name: &str| value.and_then(|value| value.child(name)).filter(|bound| bound.stated("value").is_some());
+    let (low, high) = (bound("low"), bound("high"));
+    let exclusive = [low, high].into_iter().flatten().any(super::super::datatypes::is_exclusive);
+    let normal = meaning.is_none_or(|code| code == "N");
+    let mut out = Resource::new();
+    let text = if exclusive || !normal {
+        let bounds = bounds_as_text(low, high).or_else(|| stated.clone());
+        match meaning.filter(|_| !normal) {
+            Some(code) => Some(bounds.map_or_else(|| code.to_owned(), |bounds| format!("{code}: {bounds}"))),
+            None => bounds,
+        }
+    } else {
+        let low = low.and_then(|low| pq(context, low, None));
+        let high = high.and_then(|high| pq(context, high, None));
+        set(&mut out, "low", low);
+        set(&mut out, "high", high);
+        stated.or_else(|| value.filter(|value| matches!(value.xsi_type(), Some("ST" | "ED"))).map(Element::text))
+    };
+    let text = text.filter(|text| !text.is_empty());
+    // A type alone is an error (obs-3).
+    if out.is_empty() && text.is_none() {
+        return None;
+    }
+    if meaning == Some("N") {
+        let system = "http://terminology.hl7.org/CodeSystem/referencerange-meaning";
+        set(&mut out, "type", json!({"coding": [{"system": system, "code": "normal"}]}));
+    }
+    set(&mut out, "text", text.map(|text| json!(text)));
+    Some(Value::Object(out))
+}
+
+/// `< 5 g/L`, `>= 1 g/L`, `>= 1 g/L, < 5 g/L`.
+fn bounds_as_text(low: Option<Element<'_>>, high: Option<Element<'_>>) -> Option<String> {
+    let one = |bound: Element<'_>, open: &str, closed: &str| {
+        let sign = if super::super::datatypes::is_exclusive(bound) { open } else { closed };
+        let unit = bound.stated("unit").map(|unit| format!(" {unit}")).unwrap_or_default();
+        bound.stated("value").map(|value| format!("{sign} {value}{unit}"))
+    };
+    let low = low.and_then(|low| one(low, ">", ">="));
+    let high = high.and_then(|high| one(high, "<", "<="));
+    match (low, high) {
+        (Some(low), Some(high)) => Some(format!("{low}, {high}")),
+        (one, other) => one.or(other),
+    }
+}
+
+/// act FR-Commentaire-ER (3.32) text -> the text of a note.
+///
+/// text with reference and inline text: both, once where they are equal
+pub(super) fn comment(context: &mut Context<'_>, act: Element<'_>, url: &str) -> Option<Value> {
+    context.claim_tree(act, url);
+    let text = act.child("text")?;
+    let resolved = resolved_text(context, text)?;
+    let inline = text.raw_text().split_whitespace().collect::<Vec<_>>().join(" ");
+    let both = if inline.is_empty() || inline == resolved { resolved } else { format!("{resolved}\n{inline}") };
+    Some(json!({"text": both}))
+}
+
+/// The notes of the comments directly below this node.
+pub(super) fn comments(context: &mut Context<'_>, element: Element<'_>, url: &str) -> Vec<Value> {
+    let below = element.children().filter(|child| child.is("entryRelationship") || child.is("component"));
+    let acts: Vec<Element<'_>> = below.filter_map(|relation| relation.child("act")).filter(|act| is_comment(*act)).collect();
+    acts.into_iter().filter_map(|act| comment(context, act, url)).collect()
+}
+
+/// Whether the act is a comment.
+pub(super) fn is_comment(act: Element<'_>) -> bool {
+    super::has_any(act, &[crate::cda::template::COMMENT, "1.3.6.1.4.1.19376.1.5.3.1.4.2"])
+}
+
+/// Simple observation (FR-Simple-Observation, 1.2.250.1.213.1.1.3.48) -> Observation
+///
+/// code -> code;  value -> value[x];  effectiveTime -> effective[x];  performer -> performer;  3.32 -> note
+pub(super) fn simple_observation(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
+    let url = context.url(&element.path());
+    let code = element.child("code").and_then(|code| concept(context, code));
+    let effective = element.child("effectiveTime").and_then(|time| when(context, time));
+    let mut performers = Vec::new();
+    for performer in element.children_named("performer") {
+        performers.extend(participants::participant_in(context, performer).map(|who| who.reference()));
+    }
+    let notes = comments(context, element, &url);
+    observation(context, element, Parts { code, effective, performers, notes, ..Parts::default() })
+}

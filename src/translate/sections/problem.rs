@@ -1,0 +1,151 @@
+//! FR-Probleme (3.37) -> Condition (C8).
+use super::super::codes::{concept, differs_from_text};
+use super::super::context::{Context, reference, resource, set};
+use super::super::datatypes::{date_time, identifiers};
+use super::super::issue::IssueCode;
+use super::super::participants::{self, Kind};
+use super::observation::comments;
+use super::specimen::relations;
+use super::status;
+use crate::cda::{Element, template};
+use serde_json::{Value, json};
+
+const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
+const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
+const PROBLEM_STATUS: &str = "1.2.250.1.213.1.1.3.30";
+const CERTAINTY: &str = "1.2.250.1.213.1.1.3.171";
+const SEVERITY: &str = "1.2.250.1.213.1.1.3.29";
+const CLINICAL_STAGE: &str = "1.2.250.1.213.1.1.3.31";
+
+/// Problem (FR-Probleme, 1.2.250.1.213.1.1.3.37) -> Condition
+///
+/// code -> category;  value -> code;  effectiveTime low, high -> onset, abatement (C8-5)
+/// 3.30 by code, else high -> resolved, else section 11450-4 active, 11348-0 resolved, else absent -> clinicalStatus (C8-6)
+/// 3.171 by code -> verificationStatus;  negationInd=true -> refuted, no clinicalStatus (R4)
+/// absent-unknown code -> clinicalStatus active, no verificationStatus, negation ignored (R3)
+/// 3.29 -> severity;  3.31 -> stage.summary;  3.32 -> note;  author -> recorder, recordedDate
+pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
+    let url = context.url(&element.path());
+    let value = element.child("value");
+    let time = element.child("effectiveTime");
+    let onset = time.and_then(|time| {
+        date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low)))
+    });
+    let end = time.and_then(|time| time.child("high")).and_then(|high| date_time(context, high));
+    let absent_code = value.is_some_and(is_absent_code);
+    let denied = element.stated("negationInd") == Some("true") && !absent_code;
+    let clinical = clinical_status(element, end.is_some(), absent_code, denied);
+    let mut out = resource("Condition");
+    set(&mut out, "identifier", identifiers(context, element));
+    set(&mut out, "clinicalStatus", clinical.map(|code| json!({"coding": [{"system": CLINICAL, "code": code}]})));
+    let verification = verification_status(element, absent_code, denied);
+    set(&mut out, "verificationStatus", verification.map(|code| json!({"coding": [{"system": VERIFICATION, "code": code}]})));
+    let category = element.child("code").and_then(|code| concept(context, code));
+    set(&mut out, "category", category.map(|category| json!([category])));
+    let severity = part(element, SEVERITY).and_then(|part| part.child("value")).and_then(|code| concept(context, code));
+    set(&mut out, "severity", severity);
+    let code = value.and_then(|value| concept(context, value));
+    set(&mut out, "code", code);
+    set(&mut out, "subject", Context::subject());
+    set(&mut out, "onsetDateTime", onset.map(|time| json!(time)));
+    let mut notes = comments(context, element, &url);
+    if let Some(end) = end {
+        if matches!(clinical, Some("inactive" | "resolved" | "remission")) {
+            set(&mut out, "abatementDateTime", json!(end));
+        } else {
+            context.issue(IssueCode::AbatementUncertain, element);
+            notes.push(json!({"text": format!("Fin : {end}")}));
+        }
+    }
+    author(context, element, &mut out);
+    let stage = part(element, CLINICAL_STAGE).and_then(|part| part.child("value")).and_then(|code| concept(context, code));
+    set(&mut out, "stage", stage.map(|stage| json!([{"summary": stage}])));
+    set(&mut out, "note", Value::Array(notes));
+    context.add(element.path(), out);
+    for child in element.children().filter(|child| {
+        matches!(child.name(), "id" | "code" | "text" | "effectiveTime" | "value" | "author")
+    }) {
+        context.claim_tree(child, &url);
+    }
+    for template in [PROBLEM_STATUS, CERTAINTY, SEVERITY, CLINICAL_STAGE] {
+        if let Some(part) = part(element, template) {
+            context.claim_tree(part, &url);
+        }
+    }
+    context.claim(element, &url);
+    if value.is_some_and(|value| differs_from_text(context, value)) {
+        context.tag(&url, "text-differs");
+    }
+    Some(url)
+}
+
+/// A child observation by its template.
+fn part<'d>(element: Element<'d>, template: &str) -> Option<Element<'d>> {
+    let found = element.children().filter(|child| child.is("entryRelationship")).find_map(|relation| {
+        relation.children().find(|child| child.has_template(template))
+    });
+    found
+}
+
+fn part_code<'d>(element: Element<'d>, template: &str) -> Option<&'d str> {
+    part(element, template).and_then(|part| part.child("value")).and_then(|value| value.stated("code"))
+}
+
+/// Whether the code says that there is none, or that nothing is known (R3).
+pub(super) fn is_absent_code(value: Element<'_>) -> bool {
+    value.stated("codeSystem") == Some("2.16.840.1.113883.5.1150.1")
+        || value.stated("code").is_some_and(|code| code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info")))
+}
+
+fn clinical_status(element: Element<'_>, ended: bool, absent_code: bool, denied: bool) -> Option<&'static str> {
+    if absent_code {
+        return Some("active");
+    }
+    if denied || status::code(element) == Some("nullified") {
+        return None;
+    }
+    const CODES: [&str; 6] = ["active", "recurrence", "relapse", "inactive", "remission", "resolved"];
+    let stated = part_code(element, PROBLEM_STATUS);
+    if let Some(code) = CODES.into_iter().find(|code| Some(*code) == stated) {
+        return Some(code);
+    }
+    if ended {
+        return Some("resolved");
+    }
+    match element.section().and_then(|section| section.child("code")).and_then(|code| code.stated("code")) {
+        Some("11450-4") => Some("active"),
+        Some("11348-0") => Some("resolved"),
+        Some(_) | None => None,
+    }
+}
+
+fn verification_status(element: Element<'_>, absent_code: bool, denied: bool) -> Option<&'static str> {
+    if status::code(element) == Some("nullified") {
+        return Some("entered-in-error");
+    }
+    if absent_code {
+        return None;
+    }
+    if denied {
+        return Some("refuted");
+    }
+    const CODES: [&str; 6] = ["unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error"];
+    let stated = part_code(element, CERTAINTY);
+    CODES.into_iter().find(|code| Some(*code) == stated)
+}
+
+fn author(context: &mut Context<'_>, element: Element<'_>, out: &mut crate::fhir::Resource) {
+    let Some(author) = element.child("author") else { return };
+    let time = author.child("time").and_then(|time| date_time(context, time));
+    set(out, "recordedDate", time.map(|time| json!(time)));
+    let who = participants::participant_in(context, author).filter(|who| who.kind != Kind::Device);
+    set(out, "recorder", who.map(|who| reference(&who.url)));
+}
+
+/// The relations that only say where a fact is explained: internal references (3.36).
+pub(super) fn reasons(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
+    relations(element)
+        .filter(|relation| relation.stated("typeCode") == Some("RSON"))
+        .flat_map(Element::children)
+        .filter(|child| child.has_template(template::INTERNAL_REFERENCE))
+}
