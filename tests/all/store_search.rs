@@ -9,6 +9,7 @@ use crate::store::{Bench, ins, kind, observation, on_both, professional, reader,
 use dmp_fhir::auth::Caller;
 use dmp_fhir::clock::Millis;
 use dmp_fhir::fhir::Problem;
+use dmp_fhir::fhir::identifier::Finess;
 use dmp_fhir::fhir::interaction::{RecordName, SearchPlace};
 use dmp_fhir::fhir::outcome::IssueKind;
 use dmp_fhir::ids::{Pid, Rid};
@@ -449,6 +450,27 @@ fn a_search_without_a_patient_runs_over_the_records_that_authorise_the_caller_no
         assert!(page.resources.iter().all(|stored| !stored.body.is_empty()));
         let stranger = cohort_as(bench, professional("stranger"), &plan(vec![token(7)]), first(10)).unwrap();
         assert_eq!((rids(&stranger), stranger.total), (vec![], Some(0)), "{}", bench.name);
+    });
+}
+
+#[test]
+fn a_professional_whose_structure_is_blocked_does_not_find_the_record_among_his() {
+    on_both(|bench| {
+        let pids: Vec<Pid> = (1..=2).map(|number| bench.record(&ins(number), &["martin"])).collect();
+        for pid in &pids {
+            bench.put(*pid, vec![observation(Rid(1), 1, &[7])]);
+        }
+        let structure = Finess::new("750000001").unwrap();
+        let blocked = Actor::Structure(structure.clone());
+        authorise(bench, pids[0], 1, |facts| facts.blocked = vec![blocked]);
+        let Caller::Professional(mut martin) = professional("martin") else { panic!("no professional") };
+        let found = |caller| {
+            let page = cohort_as(bench, caller, &plan(vec![token(7)]), first(10)).unwrap();
+            page.resources.iter().map(|stored| stored.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Caller::Professional(martin.clone())).len(), 2, "{}", bench.name);
+        martin.structure = Some(structure);
+        assert_eq!(found(Caller::Professional(martin)), [pids[1]], "{}", bench.name);
     });
 }
 
