@@ -283,35 +283,26 @@ impl<'d> Element<'d> {
         }
         u32::try_from(self.document.nodes.len()).unwrap_or(NOWHERE)
     }
-    /// All text below, white space folded to single spaces, trimmed.
+    /// All text below, white space folded to single spaces, trimmed; blocks and cells are words apart.
     #[must_use]
     pub fn text(self) -> String {
         let mut out = String::new();
-        let mut space = false;
-        for index in self.index..self.end() {
-            let Some(node) = self.document.node(index) else { break };
-            let Kind::Text(span) = node.kind else {
-                space |= !out.is_empty() && self.separates(index);
-                continue;
-            };
-            for c in self.document.string(span).chars() {
-                if c.is_whitespace() {
-                    space = true;
-                } else {
-                    if space && !out.is_empty() {
-                        out.push(' ');
-                    }
-                    space = false;
-                    out.push(c);
+        self.collect_text(&mut out, &mut false);
+        out
+    }
+    fn collect_text(self, out: &mut String, space: &mut bool) {
+        for piece in self.content() {
+            match piece {
+                Content::Text(text) => fold_into(text, out, space),
+                Content::Element(child) => {
+                    // All but inline marks separate what stands before and after them.
+                    let apart = !matches!(child.name(), "content" | "sub" | "sup" | "linkHtml" | "footnoteRef");
+                    *space |= apart;
+                    child.collect_text(out, space);
+                    *space |= apart;
                 }
             }
         }
-        out
-    }
-    /// Whether words of narrative before and after the start of this element are not one word: all but inline marks.
-    fn separates(self, index: u32) -> bool {
-        let name = Element { document: self.document, index }.name();
-        !matches!(name, "content" | "sub" | "sup" | "linkHtml" | "footnoteRef")
     }
     /// The text without any folding, for base64.
     #[must_use]
@@ -349,6 +340,19 @@ impl<'d> Element<'d> {
     #[must_use]
     pub fn document(self) -> &'d Document {
         self.document
+    }
+}
+
+fn fold_into(text: &str, out: &mut String, space: &mut bool) {
+    for c in text.chars() {
+        if c.is_whitespace() {
+            *space = true;
+        } else {
+            if std::mem::take(space) && !out.is_empty() {
+                out.push(' ');
+            }
+            out.push(c);
+        }
     }
 }
 

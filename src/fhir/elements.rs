@@ -160,6 +160,11 @@ impl TypeDefinition {
     pub fn position(&self, json_name: &str) -> Option<usize> {
         self.by_json_name.get(json_name).map(|(element, _)| usize::from(*element))
     }
+    /// Whether the element is an attribute in XML, so that it has no id and no extensions: `Element.id`, `Extension.url`.
+    #[must_use]
+    pub fn is_attribute(&self, name: &str) -> bool {
+        (name == "id" && self.kind == Kind::Complex) || (name == "url" && self.name == "Extension")
+    }
     /// Whether it is a primitive type.
     #[must_use]
     pub fn primitive(&self) -> Option<Primitive> {

@@ -26,7 +26,7 @@ pub enum Reference {
     /// A URL elsewhere: kept, never fetched (DESIGN decision 10).
     Absolute(String),
     /// `urn:uuid:...` or `urn:oid:...`: an entry of the same Bundle.
-    Urn(String),
+    UrnUuid(String),
     /// `#id`: a contained resource; empty for the container itself.
     Contained(String),
     /// `Patient?identifier=...`: resolved by a search, in a transaction.
@@ -47,7 +47,7 @@ pub fn parse(text: &str, public_base: &str) -> Reference {
         return Reference::Contained(id.to_owned());
     }
     if text.starts_with("urn:uuid:") || text.starts_with("urn:oid:") {
-        return Reference::Urn(text.to_owned());
+        return Reference::UrnUuid(text.to_owned());
     }
     let own = text.strip_prefix(public_base).and_then(|rest| rest.strip_prefix('/')).filter(|_| !public_base.is_empty());
     if own.is_none() && is_absolute(text) {
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn urn_contained_conditional_and_invalid_are_told_apart() {
         assert_eq!(parse("#a", BASE), Reference::Contained("a".into()));
-        assert_eq!(parse("urn:uuid:x", BASE), Reference::Urn("urn:uuid:x".into()));
+        assert_eq!(parse("urn:uuid:x", BASE), Reference::UrnUuid("urn:uuid:x".into()));
         let query = "identifier=urn:oid:1.2|3".to_owned();
         assert_eq!(parse("Patient?identifier=urn:oid:1.2|3", BASE), Reference::Conditional { resource_type: patient(), query });
         for text in [

@@ -44,6 +44,9 @@ fn who(event: &Value) -> String {
     let Some(agent) = human else { return "Inconnu".into() };
     let name = text(agent, "/name").or_else(|| text(agent, "/who/display")).or_else(|| text(agent, "/altId"));
     let number = text(agent, "/who/identifier/value");
+    if text(agent, "/who/type") == Some("Patient") {
+        return name.map_or_else(|| "Le titulaire du dossier".into(), |name| format!("{name} (titulaire du dossier)"));
+    }
     match (name, number) {
         (Some(name), Some(number)) if name != number => format!("{name} ({number})"),
         (Some(name), _) => name.to_owned(),

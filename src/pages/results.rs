@@ -95,22 +95,39 @@ fn analyses<'r, 'a>(rows: &'r [ResultRow<'a>], left_out: &HashSet<&str>) -> Vec<
     analyses
 }
 
-/// Comments that stand on a whole act or battery: an urgent one must not be lost among the values.
+/// Comments that stand on a whole act or battery: an urgent one must not be lost among the values. An act has no time of
+/// its own, so its comment bears that of its results.
 fn comments(rows: &[ResultRow<'_>]) -> Markup {
-    let notes: Vec<_> =
-        rows.iter().filter(|row| row.is_group()).flat_map(|row| row.notes.iter().map(move |note| (row, note))).collect();
+    let by_id: HashMap<&str, &ResultRow<'_>> = rows.iter().map(|row| (row.id, row)).collect();
+    let commented = rows.iter().filter(|row| row.is_group() && !row.notes.is_empty());
+    let mut commented: Vec<(&str, &ResultRow<'_>)> = commented.map(|row| (time_of(row, &by_id, DEPTH), row)).collect();
+    commented.sort_by_key(|(time, _)| Reverse(instant(time)));
     html! {
-        @if !notes.is_empty() {
+        @if !commented.is_empty() {
             section.notice aria-labelledby="comments" {
                 h3 id="comments" { "Commentaires du biologiste" }
                 ul.comments {
-                    @for (row, note) in notes {
-                        li { @if !row.time.is_empty() { (time(row.time)) ", " } (row.code.name) " : " strong { (note) } }
+                    @for (at, row) in &commented {
+                        @for note in &row.notes {
+                            li { @if !at.is_empty() { (time(at)) ", " } (row.code.name) " : " strong { (note) } }
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// Most levels that a report nests: act, isolate, battery, result.
+const DEPTH: u8 = 4;
+
+/// Its own time, else the first that a member has.
+fn time_of<'a>(row: &ResultRow<'a>, by_id: &HashMap<&str, &ResultRow<'a>>, depth: u8) -> &'a str {
+    if !row.time.is_empty() || depth == 0 {
+        return row.time;
+    }
+    let members = row.members.iter().filter_map(|id| by_id.get(id));
+    members.map(|member| time_of(member, by_id, depth - 1)).find(|time| !time.is_empty()).unwrap_or_default()
 }
 
 fn overview(analyses: &[Analysis<'_, '_>]) -> Markup {
@@ -131,7 +148,7 @@ fn overview(analyses: &[Analysis<'_, '_>]) -> Markup {
                                     th scope="row" { a href=(format!("#a{index}")) { (analysis.code.name) } }
                                     td { (value(latest)) }
                                     td { (mark(latest.interpretation)) (flags(latest)) }
-                                    td data-label="Référence" { (latest.range) }
+                                    td.range data-label="Référence" { (latest.range) }
                                     td { @if !latest.time.is_empty() { (time(latest.time)) } }
                                     td.count { (analysis.rows.len()) }
                                 }
@@ -192,7 +209,7 @@ fn line(row: &ResultRow<'_>, unit: &str) -> Markup {
                 }
                 @for note in &row.notes { br; span.hint { (note) } }
             }
-            td { (row.range) }
+            td.range { (row.range) }
             td { (mark(row.interpretation)) (flags(row)) }
         }
     }

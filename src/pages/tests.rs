@@ -212,7 +212,9 @@ fn members_that_form_a_circle_end() {
 fn the_comment_of_an_act_stands_first() {
     let mut act = holds("a", None, &["1"]);
     act["note"] = json!([{"text": "Traitement immédiat"}]);
+    act.as_object_mut().unwrap().remove("effectiveDateTime");
     let page = page_of(vec![act, observation("1", "1", "2026-02-01", json!(1))]);
+    assert!(words(&page).contains("01/02/2026 , Isolat : Traitement immédiat"), "the time is that of its results");
     assert!(page.find("Traitement immédiat").unwrap() < page.find("<table").unwrap());
 }
 

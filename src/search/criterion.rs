@@ -239,7 +239,7 @@ fn plain(parameter: &Parameter, modifier: Option<&str>, values: &[&str], context
     let kind = parameter.shape.kind;
     let modifier = match modifier {
         None => Modifier::None,
-        Some(name) => Modifier::parse(name, kind).ok_or(Fault::Modifier)?,
+        Some(name) => Modifier::parse(name, &parameter.shape).ok_or(Fault::Modifier)?,
     };
     let read =
         |text: &&str| Value::parse(&parameter.shape, &parameter.components, modifier, text, context).ok_or(Fault::Value(kind));

@@ -7,6 +7,8 @@ pub(super) struct Decimal {
     /// Value without the point, and the power of ten of its last figure; `None` beyond 36 figures, where the precision
     /// of a float8 is exceeded and the value stands for itself.
     figures: Option<(i128, i32)>,
+    /// `1e2`: R4's table gives it [95, 105), a figure more than is written.
+    bare_exponent: bool,
 }
 
 impl Decimal {
@@ -30,7 +32,8 @@ impl Decimal {
             let last = i32::from(exponent) - i32::try_from(fraction.len()).ok()?;
             Some((if negative { -value } else { value }, last))
         });
-        Some(Self { text: text.strip_prefix('+').unwrap_or(text).to_owned(), figures })
+        let bare_exponent = fraction.is_empty() && unsigned.contains(['e', 'E']);
+        Some(Self { text: text.strip_prefix('+').unwrap_or(text).to_owned(), figures, bare_exponent })
     }
 
     /// As a float8; equal for equal numbers, however they are written. Beyond 1e300 all are equal, so that no row and no
@@ -39,22 +42,27 @@ impl Decimal {
         self.text.parse::<f64>().unwrap_or_default().clamp(-1e300, 1e300)
     }
 
+    fn plain(text: String) -> Self {
+        Self { text, figures: None, bare_exponent: false }
+    }
+
     /// The text, for exact arithmetic.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// From half a last figure below to half a last figure above: `5.40` is [5.395, 5.405), `1e2` is [50, 150).
+    /// From half a last figure below to half a last figure above: `5.40` is [5.395, 5.405), `1e2` is [95, 105).
     pub(super) fn implied(&self) -> (Self, Self) {
         let Some((value, last)) = self.figures else { return (self.clone(), self.clone()) };
-        let bound = |shift: i128| Self { text: format!("{}e{}", value * 10 + shift, last - 1), figures: None };
+        let (scale, last) = if self.bare_exponent { (100, last - 2) } else { (10, last - 1) };
+        let bound = |shift: i128| Self::plain(format!("{}e{last}", value * scale + shift));
         (bound(-5), bound(5))
     }
 
     /// Ten per cent below and above.
     pub(super) fn about(&self) -> (Self, Self) {
         let Some((value, last)) = self.figures else { return (self.clone(), self.clone()) };
-        let bound = |factor: i128| Self { text: format!("{}e{}", value * factor, last - 1), figures: None };
+        let bound = |factor: i128| Self::plain(format!("{}e{}", value * factor, last - 1));
         if value < 0 { (bound(11), bound(9)) } else { (bound(9), bound(11)) }
     }
 }
@@ -72,11 +80,12 @@ mod tests {
     fn precision_is_half_of_the_last_figure() {
         assert_eq!(implied("100"), (99.5, 100.5));
         assert_eq!(implied("100.00"), (99.995, 100.005));
-        assert_eq!(implied("1e2"), (50.0, 150.0));
+        assert_eq!(implied("1e2"), (95.0, 105.0));
+        assert_eq!(implied("1.00e2"), (99.5, 100.5));
+        assert_eq!(implied("5.40e-3"), (0.005_395, 0.005_405));
         assert_eq!(implied("5.4"), (5.35, 5.45));
         assert_eq!(implied("-5.4"), (-5.45, -5.35));
         assert_eq!(implied("0"), (-0.5, 0.5));
-        assert_eq!(implied("1e-7"), (0.5e-7, 1.5e-7));
     }
 
     #[test]

@@ -32,13 +32,13 @@ pub enum RangeTest {
     Within(f64, f64),
     /// ne: not within.
     NotWithin(f64, f64),
-    /// gt, ge: hi > a.
+    /// gt; ge of a number: hi > a.
     HiAbove(f64),
-    /// lt, le: lo < a.
+    /// lt; le of a number: lo < a.
     LoBelow(f64),
-    /// sa: lo >= a.
+    /// sa; with HiAbove, ge of a date: lo >= a.
     LoAtLeast(f64),
-    /// eb: hi <= a.
+    /// eb; with LoBelow, le of a date: hi <= a.
     HiAtMost(f64),
     /// ap: lo < b and hi > a.
     Overlaps(f64, f64),

@@ -83,6 +83,8 @@ pub struct Shape {
     pub targets: Vec<ResourceType>,
     /// Code system that a plain `code` element implies.
     pub system: Option<&'static str>,
+    /// Whether it is a family name, whose parts are searched independently.
+    pub is_family: bool,
     /// The one type that `where(resolve() is T)` lets through.
     pub only: Option<ResourceType>,
 }
@@ -215,7 +217,13 @@ impl Row {
         Path::compile(self.expression).unwrap_or_else(|_| Path::nothing())
     }
     fn shape(&self) -> Shape {
-        Shape { kind: self.kind, targets: self.targets.clone(), system: self.system, only: self.only() }
+        Shape {
+            kind: self.kind,
+            targets: self.targets.clone(),
+            system: self.system,
+            is_family: self.code == "family",
+            only: self.only(),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::DecoderDictionary;
 
-/// Trained on the official examples of R4 (CC0).
+/// Trained on the official examples of R4 (CC0): 260 bytes for a body of theirs that was not trained on, 609 without.
+///
+/// Never replaced: bodies of existing databases need it. A frame names its dictionary, so a second one can stand beside it.
 static DICTIONARY: &[u8] = include_bytes!("../../schema/body.dict");
 static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 

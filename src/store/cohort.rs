@@ -69,6 +69,10 @@ fn fill(search: &Search<'_>, hits: &mut [Hit], changed: &HashMap<(i64, i64), Hit
 }
 
 fn slice_hits(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64) -> Result<Vec<Hit>, Problem> {
+    search.load(&slice_sql(search, slice, snapshot))
+}
+
+pub(super) fn slice_sql(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64) -> Sql {
     let mut sql = search.unit.sql("WITH p AS MATERIALIZED (SELECT a, b FROM ");
     sql.pairs(slice, "q").push(") SELECT ");
     search.hit_columns(&mut sql);
@@ -76,7 +80,7 @@ fn slice_hits(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64) -> Resul
     sql.push(" WHERE r.pid = p.a AND r.rid = p.b AND r.updated <= ").integer(snapshot).push(" AND ");
     search.reader.visible(&mut sql, "r");
     predicate::plan(&mut sql, &search.reader, "r", search.plan, 0);
-    search.load(&sql)
+    sql
 }
 
 /// A predicate that can bound a search: on the resource itself, or on one of its record that a link leads to.

@@ -54,7 +54,7 @@ pub(super) fn identity_hash(key: &[u8; 32], kind: &str, value: &str) -> Result<V
 pub(super) fn master_key(path: &Path, new_database: bool) -> Result<[u8; 32], StoreError> {
     let failed = |source| StoreError::File { path: path.display().to_string(), source };
     match std::fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_: Vec<u8>| StoreError::Damaged("the master key file does not hold 32 bytes")),
+        Ok(bytes) => <[u8; 32]>::try_from(bytes).ok().ok_or(StoreError::Damaged("the master key file does not hold 32 bytes")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && new_database => {
             let key = ids::random::<32>()?;
             let mut options = std::fs::OpenOptions::new();

@@ -84,7 +84,8 @@ pub fn document_get(unit: &Unit, access: &Access, rid: Rid) -> Result<Option<(Ve
         return Ok(None);
     }
     let mut sql = unit.sql(
-        "SELECT c.content_type, o.sha256, o.size, o.bytes FROM content c JOIN original o ON o.pid = c.pid AND o.sha256 = c.sha256 WHERE c.pid = ",
+        "SELECT c.content_type, o.sha256, o.size, o.bytes FROM content AS c \
+         JOIN original AS o ON o.pid = c.pid AND o.sha256 = c.sha256 WHERE c.pid = ",
     );
     sql.integer(pid.0).push(" AND c.rid = ").integer(rid.0);
     type Columns = (Text, Binary, BigInt, Binary);
@@ -127,7 +128,8 @@ pub fn document_register(unit: &Unit, access: &Access, unique_id: &str, referenc
 pub fn document_find(unit: &Unit, access: &Access, unique_id: &str) -> Result<Vec<DocumentTwin>, Problem> {
     let Some(pid) = access.scope().pid() else { return Ok(Vec::new()) };
     let mut sql = unit.sql(
-        "SELECT d.rid, d.content_rid, c.sha256 FROM document d JOIN content c ON c.pid = d.pid AND c.rid = d.content_rid WHERE d.pid = ",
+        "SELECT d.rid, d.content_rid, c.sha256 FROM document AS d \
+         JOIN content AS c ON c.pid = d.pid AND c.rid = d.content_rid WHERE d.pid = ",
     );
     sql.integer(pid.0).push(" AND d.uid = ").bytes(unique_hash(unit, pid, unique_id)?).push(" ORDER BY d.rid");
     let rows = unit.run(|connection| sql.load::<(BigInt, BigInt, Binary), (i64, i64, Vec<u8>)>(connection))?;

@@ -101,7 +101,8 @@ impl StoreError {
         if self.again() || matches!(self, Self::Pool(_)) {
             return Problem::new(IssueKind::Busy, "The database has no capacity now; try again");
         }
-        tracing::error!(error = self as &dyn std::error::Error, "Store failed");
+        let error: &dyn std::error::Error = self;
+        tracing::error!(error, "Store failed");
         Problem::new(IssueKind::Internal, "The database failed; the operator's log says why")
     }
 }

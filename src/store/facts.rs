@@ -155,9 +155,8 @@ fn insert_record(unit: &Unit, ins: Option<&Ins>) -> Result<Pid, Problem> {
         let pid = Pid(pid_candidate(unit.now(), number));
         let key =
             crypt::seal(&unit.shared().keys.master, &record_key_about(pid), &ids::random::<32>().map_err(StoreError::from)?)?;
-        let mut sql = unit.sql(
-            "INSERT INTO record (pid, version, state, ins_oid, ins_value, opposed_bris_de_glace, opposed_regulation, updated, key) VALUES (",
-        );
+        let mut sql = unit.sql("INSERT INTO record (pid, version, state, ins_oid, ins_value, ");
+        sql.push("opposed_bris_de_glace, opposed_regulation, updated, key) VALUES (");
         sql.integer(pid.0).push(", 1, ").integer(CLOSED).push(", ").text(oid).push(", ").text(value).push(", 0, 0, 0, ");
         sql.bytes(key).push(") ON CONFLICT DO NOTHING");
         if unit.run(|connection| sql.execute(connection))? == 1 {
@@ -179,7 +178,7 @@ pub(super) fn record_key(unit: &Unit, pid: Pid) -> Result<[u8; 32], Problem> {
     let sealed = unit.run(|connection| sql.first::<Binary, Vec<u8>>(connection))?;
     let sealed = sealed.filter(|sealed| !sealed.is_empty()).ok_or_else(|| internal("A record without a key"))?;
     let key = crypt::open(&unit.shared().keys.master, &record_key_about(pid), &sealed)?;
-    key.try_into().map_err(|_: Vec<u8>| StoreError::Damaged("a record key has another length").into())
+    Ok(<[u8; 32]>::try_from(key).ok().ok_or(StoreError::Damaged("a record key has another length"))?)
 }
 
 /// Writes the facts of the access's record, derived from its Consents, and the rows that let searches over several

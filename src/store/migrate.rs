@@ -80,7 +80,7 @@ fn master(connection: &mut AnyConnection, dialect: Dialect, path: &Path, check: 
 
 fn secret<const N: usize>(connection: &mut AnyConnection, dialect: Dialect, name: &str) -> Result<[u8; N], StoreError> {
     if let Some(value) = meta(connection, dialect, name)? {
-        return value.try_into().map_err(|_: Vec<u8>| StoreError::Damaged("a key in meta has another length"));
+        return <[u8; N]>::try_from(value).ok().ok_or(StoreError::Damaged("a key in meta has another length"));
     }
     let value = ids::random::<N>()?;
     set_meta(connection, dialect, name, value.to_vec())?;

@@ -19,6 +19,7 @@ mod error;
 mod facts;
 mod flights;
 mod migrate;
+mod order;
 mod page;
 mod predicate;
 mod recorded;

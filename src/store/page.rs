@@ -122,8 +122,8 @@ pub(super) fn open(unit: &Unit, about: &[u8], cursor: &Cursor) -> Result<Positio
     if cursor.0.len() > CURSOR_MAX {
         return Err(refused());
     }
-    let sealed = BASE64_URL_SAFE_NO_PAD.decode(&cursor.0).map_err(|_| refused())?;
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(&cursor.0).ok().ok_or_else(refused)?;
     // A forged cursor is the caller's fault, not a fault of the store: it is not logged as one.
-    let bytes = crypt::open(&unit.shared().keys.cursor, about, &sealed).map_err(|_| refused())?;
+    let bytes = crypt::open(&unit.shared().keys.cursor, about, &sealed).ok().ok_or_else(refused)?;
     open_position(&bytes).ok_or_else(refused)
 }

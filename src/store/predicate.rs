@@ -26,15 +26,22 @@ fn leaves(predicates: &[Predicate]) -> usize {
         .sum()
 }
 
-/// Writes ` AND (..)` for each predicate of the plan on the resource `alias`, and its type.
+/// Writes ` AND (..)` for the type and each predicate of the plan on the resource `alias`.
 pub(super) fn plan(sql: &mut Sql, reader: &Reader<'_>, alias: &str, plan: &Plan, depth: usize) {
+    plan_but(sql, reader, alias, plan, depth, None);
+}
+
+/// The same without the predicate that drives the statement.
+pub(super) fn plan_but(sql: &mut Sql, reader: &Reader<'_>, alias: &str, plan: &Plan, depth: usize, driver: Option<usize>) {
     if leaves(&plan.predicates) > CACHED_MAX {
         sql.uncached();
     }
     sql.push(format!(" AND {alias}.type = ")).integer(i64::from(plan.resource_type.number()));
-    for predicate in &plan.predicates {
-        sql.push(" AND ");
-        write(sql, reader, alias, predicate, depth);
+    for (number, predicate) in plan.predicates.iter().enumerate() {
+        if driver != Some(number) {
+            sql.push(" AND ");
+            write(sql, reader, alias, predicate, depth);
+        }
     }
 }
 

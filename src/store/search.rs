@@ -1,5 +1,6 @@
 //! Searches: in one record in the order of its index, over several records from bounded candidates.
 use super::error::StoreError;
+use super::order::{Order, OrderColumns};
 use super::page::{self, Page, PageRequest, Position, SortValue};
 use super::resource::{COLUMNS, Columns, Row, Stored, stored};
 use super::select::{self, Reader};
@@ -10,9 +11,8 @@ use crate::clock::Millis;
 use crate::fhir::outcome::IssueKind;
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
-use crate::search::{IndexRows, Key, Plan, Predicate, Sort};
+use crate::search::{IndexRows, Key, Plan, Predicate};
 use diesel::sql_types::{BigInt, Binary, Double, Integer};
-use std::cmp::Ordering;
 
 /// Most resources that have changed since a snapshot and are looked at for a later page.
 pub(super) const CHANGED_MAX: i64 = 20_000;
@@ -42,190 +42,6 @@ pub(super) struct Search<'a> {
     pub(super) plan: &'a Plan,
     pub(super) order: Order,
     pub(super) reader: Reader<'a>,
-}
-
-/// The order of a search: sort keys, then place, in the direction of the first key.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Order {
-    keys: Vec<(OrderKey, bool)>,
-    descending: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum OrderKey {
-    ClinicalDate,
-    Updated,
-    Range(Key),
-}
-
-impl Order {
-    fn of(sort: &[Sort]) -> Result<Self, Problem> {
-        let mut keys = Vec::new();
-        for one in sort {
-            keys.push(match one {
-                Sort::ClinicalDate { descending } => (OrderKey::ClinicalDate, *descending),
-                Sort::Updated { descending } => (OrderKey::Updated, *descending),
-                Sort::Range { key, descending } => (OrderKey::Range(*key), *descending),
-                Sort::Body { .. } => {
-                    return Err(Problem::new(IssueKind::ParameterUnknown, "Sorting by this parameter is done on all matches"));
-                }
-            });
-        }
-        if keys.is_empty() {
-            keys.push((OrderKey::ClinicalDate, true));
-        }
-        if keys.iter().filter(|(key, _)| matches!(key, OrderKey::Range(_))).count() > 2 {
-            return Err(Problem::new(IssueKind::ParameterUnknown, "More than two date, number or quantity sort keys"));
-        }
-        let descending = keys.first().is_some_and(|(_, descending)| *descending);
-        Ok(Self { keys, descending })
-    }
-
-    /// The two sort columns of type float8.
-    fn columns(&self, sql: &mut Sql, alias: &str) {
-        let mut ranges = self.keys.iter().filter_map(|(key, descending)| match key {
-            OrderKey::Range(key) => Some((*key, *descending)),
-            OrderKey::ClinicalDate | OrderKey::Updated => None,
-        });
-        for _ in 0..2 {
-            sql.push(", ");
-            match ranges.next() {
-                Some((key, descending)) => range_expression(sql, alias, key, descending),
-                None => {
-                    sql.push("CAST(0 AS DOUBLE PRECISION)");
-                }
-            }
-        }
-    }
-
-    /// Sort keys of a row from its loaded columns.
-    pub(super) fn values(&self, ts: i64, updated: i64, ranges: [f64; 2]) -> Vec<SortValue> {
-        let mut ranges = ranges.into_iter();
-        let value = |(key, _): &(OrderKey, bool)| match key {
-            OrderKey::ClinicalDate => SortValue::Integer(ts),
-            OrderKey::Updated => SortValue::Integer(updated),
-            OrderKey::Range(_) => SortValue::Number(ranges.next().unwrap_or(0.0)),
-        };
-        self.keys.iter().map(value).collect()
-    }
-
-    /// Sort keys of a superseded version from the index rows that it had.
-    fn values_of(&self, rows: &IndexRows, updated: i64) -> Vec<SortValue> {
-        let value = |(key, descending): &(OrderKey, bool)| match key {
-            OrderKey::ClinicalDate => SortValue::Integer(rows.ts),
-            OrderKey::Updated => SortValue::Integer(updated),
-            OrderKey::Range(key) => {
-                let of_key = rows.ranges.iter().filter(|(of, _, _)| of == key);
-                SortValue::Number(if *descending {
-                    of_key.map(|(_, _, hi)| *hi).fold(f64::NEG_INFINITY, f64::max)
-                } else {
-                    of_key.map(|(_, lo, _)| *lo).fold(f64::INFINITY, f64::min)
-                })
-            }
-        };
-        self.keys.iter().map(value).collect()
-    }
-
-    /// Order of two matches.
-    pub(super) fn compare(&self, a: (&[SortValue], (i64, i64)), b: (&[SortValue], (i64, i64))) -> Ordering {
-        for ((one, other), (_, descending)) in a.0.iter().zip(b.0).zip(&self.keys) {
-            let ordering = match (one, other) {
-                (SortValue::Integer(one), SortValue::Integer(other)) => one.cmp(other),
-                (SortValue::Number(one), SortValue::Number(other)) => one.total_cmp(other),
-                (SortValue::Integer(_), SortValue::Number(_)) => Ordering::Less,
-                (SortValue::Number(_), SortValue::Integer(_)) => Ordering::Greater,
-            };
-            if ordering.is_ne() {
-                return if *descending { ordering.reverse() } else { ordering };
-            }
-        }
-        if self.descending { b.1.cmp(&a.1) } else { a.1.cmp(&b.1) }
-    }
-
-    /// Whether the sort keys of a cursor are of this order.
-    fn accepts(&self, keys: &[SortValue]) -> bool {
-        keys.len() == self.keys.len()
-    }
-
-    /// ` AND <after position>`, in one record (so the place is the rid). `ts` and `rid` name the columns of the driver.
-    fn after(&self, sql: &mut Sql, keys: &[SortValue], rid: i64, columns: &OrderColumns) {
-        let bind = |sql: &mut Sql, value: SortValue| match value {
-            SortValue::Integer(value) => {
-                sql.integer(value);
-            }
-            SortValue::Number(value) => {
-                sql.number(value);
-            }
-        };
-        let sign = |descending: bool| if descending { " < " } else { " > " };
-        // (k1 after a) OR (k1 = a AND ((k2 after b) OR ...)): any mixture of directions. For one direction, a row value,
-        // which is a range of the index.
-        if self.keys.iter().all(|(_, descending)| *descending == self.descending) {
-            sql.push(" AND (");
-            for (key, descending) in &self.keys {
-                self.expression(sql, *key, *descending, columns);
-                sql.push(", ");
-            }
-            sql.push(columns.rid).push(")").push(sign(self.descending)).push("(");
-            for value in keys {
-                bind(sql, *value);
-                sql.push(", ");
-            }
-            sql.integer(rid).push(")");
-            return;
-        }
-        sql.push(" AND (");
-        for ((key, descending), value) in self.keys.iter().zip(keys) {
-            self.expression(sql, *key, *descending, columns);
-            sql.push(sign(*descending));
-            bind(sql, *value);
-            sql.push(" OR (");
-            self.expression(sql, *key, *descending, columns);
-            sql.push(" = ");
-            bind(sql, *value);
-            sql.push(" AND (");
-        }
-        sql.push(columns.rid).push(sign(self.descending)).integer(rid);
-        for _ in &self.keys {
-            sql.push("))");
-        }
-        sql.push(")");
-    }
-
-    fn order_by(&self, sql: &mut Sql, columns: &OrderColumns) {
-        let direction = |descending: bool| if descending { " DESC, " } else { " ASC, " };
-        sql.push(" ORDER BY ");
-        for (key, descending) in &self.keys {
-            self.expression(sql, *key, *descending, columns);
-            sql.push(direction(*descending));
-        }
-        sql.push(columns.rid).push(if self.descending { " DESC" } else { " ASC" });
-    }
-
-    fn expression(&self, sql: &mut Sql, key: OrderKey, descending: bool, columns: &OrderColumns) {
-        match key {
-            OrderKey::ClinicalDate => {
-                sql.push(columns.ts);
-            }
-            OrderKey::Updated => {
-                sql.push("r.updated");
-            }
-            OrderKey::Range(key) => range_expression(sql, "r", key, descending),
-        }
-    }
-}
-
-/// Which columns give the order: those of the driver, so that its index is the order.
-struct OrderColumns {
-    ts: &'static str,
-    rid: &'static str,
-}
-
-/// Smallest lo ascending, greatest hi descending; without a value last.
-fn range_expression(sql: &mut Sql, alias: &str, key: Key, descending: bool) {
-    let (column, none) = if descending { ("MAX(s.hi)", f64::NEG_INFINITY) } else { ("MIN(s.lo)", f64::INFINITY) };
-    sql.push(format!("COALESCE((SELECT {column} FROM \"range\" AS s WHERE s.pid = {alias}.pid AND s.key = ")).integer(key.0);
-    sql.push(format!(" AND s.ts = {alias}.ts AND s.rid = {alias}.rid), ")).number(none).push(")");
 }
 
 /// Resources of the access's scope that fulfil the plan, in its order.
@@ -347,6 +163,10 @@ impl Search<'_> {
 
     /// The next rows of the index, in order.
     fn batch(&self, snapshot: i64, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Result<Vec<Hit>, Problem> {
+        self.load(&self.batch_sql(snapshot, after, limit))
+    }
+
+    fn batch_sql(&self, snapshot: i64, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Sql {
         let mut sql = self.unit.sql("SELECT ");
         let columns = self.source(&mut sql, true);
         // The first page is of the snapshot itself; a later one leaves out what has changed since.
@@ -356,7 +176,7 @@ impl Search<'_> {
         }
         self.order.order_by(&mut sql, &columns);
         sql.push(" LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
-        self.load(&sql)
+        sql
     }
 
     /// Writes columns, source, scope and plan. A token with one key drives: its index has the order of the page.
@@ -366,28 +186,29 @@ impl Search<'_> {
         } else {
             sql.push("COUNT(*)");
         }
-        let driver = self.plan.predicates.iter().find_map(|predicate| match predicate {
+        let driver = self.plan.predicates.iter().enumerate().find_map(|(number, predicate)| match predicate {
             Predicate::Tokens(keys) => match keys.as_slice() {
-                [key] => Some(*key),
+                [key] => Some((number, *key)),
                 _ => None,
             },
             _ => None,
         });
-        let order = match (driver, self.access.pid()) {
-            (Some(key), Some(pid)) => {
+        let driver = driver.zip(self.access.pid());
+        let order = match driver {
+            Some(((_, key), pid)) => {
                 select::from(sql, "token AS d", "r");
                 sql.push(" WHERE d.pid = ").integer(pid.0).push(" AND d.key = ").integer(key.0);
                 sql.push(" AND r.pid = d.pid AND r.rid = d.rid AND ");
                 OrderColumns { ts: "d.ts", rid: "d.rid" }
             }
-            (_, _) => {
+            None => {
                 select::from(sql, "", "r");
                 sql.push(" WHERE ");
                 OrderColumns { ts: "r.ts", rid: "r.rid" }
             }
         };
         self.reader.visible(sql, "r");
-        predicate::plan(sql, &self.reader, "r", self.plan, 0);
+        predicate::plan_but(sql, &self.reader, "r", self.plan, 0, driver.map(|((number, _), _)| number));
         order
     }
 
@@ -546,4 +367,81 @@ pub fn resource_referring(
     found.dedup_by_key(|one| (one.pid, one.rid));
     found.truncate(limit);
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, Store};
+    use super::*;
+    use crate::audit::Outcome;
+    use crate::auth::{Caller, Professional, PurposeOfUse};
+    use crate::fhir::Interaction;
+    use crate::fhir::identifier::Rpps;
+    use crate::fhir::interaction::{SearchPlace, Target};
+    use crate::policy;
+    use crate::search::RangeTest;
+    use diesel::sql_types::Text;
+
+    /// Plans of a statement on an empty SQLite, one line for each step.
+    fn plan_of(predicates: Vec<Predicate>, cohort: bool, explain: impl FnOnce(&Search<'_>) -> Sql + Send + 'static) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Settings::new(format!("sqlite:{}", folder.path().join("dmp.sqlite").display()))).unwrap();
+        let (send, receive) = std::sync::mpsc::channel();
+        let job = move |unit: &Unit| {
+            let professional = Professional {
+                rpps: Rpps::new("10000000001").unwrap(),
+                name: String::new(),
+                profession: "10".into(),
+                structure: None,
+                purpose: PurposeOfUse::Normal,
+            };
+            let resource_type = ResourceType::parse("Observation").unwrap();
+            let interaction = if cohort {
+                Interaction::Search { resource_type, place: SearchPlace::Cohort, parameters: Default::default() }
+            } else {
+                Interaction::Read(Target { resource_type, place: Some((Pid::DIRECTORY, Rid(1))) })
+            };
+            let permit = policy::decide(&Caller::Professional(professional), &interaction, None, unit.now()).unwrap();
+            let access = unit.open(permit).unwrap();
+            let plan = Plan { resource_type, predicates, recheck: false, sort: Vec::new() };
+            let search =
+                Search { unit, access: &access, plan: &plan, order: Order::of(&[]).unwrap(), reader: Reader::new(unit, &access) };
+            let sql = explain(&search).explain();
+            type Columns = (BigInt, BigInt, BigInt, Text);
+            let rows = unit.run(|connection| sql.load::<Columns, (i64, i64, i64, String)>(connection)).unwrap();
+            send.send(rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("\n")).unwrap();
+            Outcome::problem(&Problem::new(IssueKind::Information, "explained"), Vec::new())
+        };
+        drop(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(store.read(job)));
+        receive.recv().unwrap()
+    }
+
+    fn page(search: &Search<'_>) -> Sql {
+        search.batch_sql(9, Some(&(vec![SortValue::Integer(5)], 6)), 20)
+    }
+
+    #[test]
+    fn code_newest_first_walks_one_range_of_the_token_index_and_sorts_nothing() {
+        let plan = plan_of(vec![Predicate::Tokens(vec![Key(1)]), Predicate::Tokens(vec![Key(2), Key(3)])], false, page);
+        assert!(plan.contains("SEARCH d USING PRIMARY KEY (pid=? AND key=? AND (ts,rid)<(?,?))"), "{plan}");
+        assert!(plan.contains("SEARCH r USING PRIMARY KEY (pid=? AND rid=?)"), "{plan}");
+        assert!(plan.contains("SEARCH t EXISTS USING PRIMARY KEY (pid=? AND key=? AND ts=? AND rid=?)"), "{plan}");
+        assert!(!plan.contains("ORDER BY"), "{plan}");
+    }
+
+    #[test]
+    fn a_type_newest_first_walks_the_type_index_and_sorts_nothing() {
+        let test = Predicate::Range(Key(5), vec![RangeTest::HiAbove(1.0)]);
+        let plan = plan_of(vec![test], false, page);
+        assert!(plan.contains("SEARCH r USING INDEX resource_type (pid=? AND type=? AND (ts,rid)<(?,?))"), "{plan}");
+        assert!(plan.contains("SEARCH t EXISTS USING PRIMARY KEY (pid=? AND key=? AND ts=? AND rid=?)"), "{plan}");
+        assert!(!plan.contains("ORDER BY"), "{plan}");
+    }
+
+    #[test]
+    fn candidates_of_several_records_are_read_by_their_places() {
+        let plan = plan_of(vec![Predicate::Tokens(vec![Key(1)])], true, |search| cohort::slice_sql(search, &[(1, 2)], 9));
+        assert!(plan.contains("SEARCH r USING PRIMARY KEY (pid=? AND rid=?)"), "{plan}");
+        assert!(plan.contains("SEARCH g EXISTS USING INDEX access_pid (pid=? AND caller=?"), "{plan}");
+    }
 }

@@ -93,6 +93,13 @@ impl Sql {
         self.cached = false;
         self
     }
+    /// The same statement as a question about its plan.
+    #[cfg(test)]
+    pub(super) fn explain(&self) -> Self {
+        let mut sql = self.clone();
+        sql.pieces.insert(0, Piece::Text("EXPLAIN QUERY PLAN ".into()));
+        sql
+    }
     /// Runs it and answers the number of rows changed.
     pub(super) fn execute(&self, connection: &mut AnyConnection) -> Result<usize, StoreError> {
         let statement: Typed<'_, diesel::sql_types::Untyped> = Typed { sql: self, columns: PhantomData };

@@ -97,18 +97,19 @@ impl Unit {
         let writes = permit.may_write() && self.mode == Mode::Write;
         if let (true, Some(pid)) = (writes, scope.record()) {
             self.lock(pid)?;
-            if let Some(decided) = permit.facts_version() {
-                if facts::version(self, pid)? != Some(decided) {
-                    self.again.set(true);
-                    return Err(Problem::new(
-                        IssueKind::Conflict,
-                        "The rules of this record changed while the request ran; send it again",
-                    ));
-                }
-            }
+            self.check_facts(pid, permit.facts_version())?;
         }
         let who = permit.caller().who();
         Ok(Access { permit, scope, who })
+    }
+
+    /// Every write reads the version of the facts again, now that the record is locked.
+    fn check_facts(&self, pid: Pid, decided: Option<i64>) -> Result<(), Problem> {
+        if decided.is_none() || facts::version(self, pid)? == decided {
+            return Ok(());
+        }
+        self.again.set(true);
+        Err(Problem::new(IssueKind::Conflict, "The rules of this record changed while the request ran; send it again"))
     }
 
     /// The access of an opening to the record that this unit has just created.

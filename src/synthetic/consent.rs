@@ -34,7 +34,9 @@ impl ConsentPlan {
     /// and collected by the surgery at `at` (a dateTime); an authorisation runs from `from` to `until` (dates, at most a
     /// year). Empty where a number of the plan is none.
     #[must_use]
-    pub fn consent(self, patient: &str, at: &str, period: (&str, &str)) -> Resource { self.build(patient, at, period).unwrap_or_default() }
+    pub fn consent(self, patient: &str, at: &str, period: (&str, &str)) -> Resource {
+        self.build(patient, at, period).unwrap_or_default()
+    }
 
     fn build(self, patient: &str, at: &str, (from, until): (&str, &str)) -> Option<Resource> {
         let frame = ConsentFrame {

@@ -54,7 +54,7 @@ pub(super) struct Context<'d> {
     pub(super) source: Option<String>,
     /// The document's effectiveTime as an instant; absent where it is none.
     pub(super) issued: Option<String>,
-    /// The Encounter of the header.
+    /// The Encounter of the header: of the document and its report; no entry says that it is of this encounter.
     pub(super) encounter: Option<String>,
     /// Whether the document has laboratory entries: then a DiagnosticReport is made.
     pub(super) has_laboratory: bool,

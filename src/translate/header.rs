@@ -166,7 +166,6 @@ fn service_request(context: &mut Context<'_>, order: Element<'_>, header: &Heade
     let code = order.child("code").and_then(|code| concept(context, code));
     set(&mut out, "code", code);
     set(&mut out, "subject", Context::subject());
-    set(&mut out, "encounter", context.encounter.clone().map(|url| json!({"reference": url})));
     let prescriber = header.participants.iter().find(|(kind, who)| kind == "REF" && who.kind == Kind::Professional);
     set(&mut out, "requester", prescriber.map(|(_, who)| who.reference()));
     context.add(order.path(), out)

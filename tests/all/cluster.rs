@@ -2,6 +2,7 @@
 //! stopped when the process ends, however it ends.
 //!
 //! `DMP_FHIR_TEST_POSTGRES=off` skips it, `=required` fails without it, `=postgres://...` uses a server that is there.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failure of a helper is a failure of its test")]
 use dmp_fhir::store::{Settings, Store};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;

@@ -1,4 +1,5 @@
 //! The store on both databases: records, versions, transactions, and who plays in these tests.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure of a helper is a failure of its test")]
 use crate::cluster;
 use dmp_fhir::audit::{Action, Body, Event, EventOutcome, Outcome};
 use dmp_fhir::auth::{Caller, Professional, PurposeOfUse, System};

@@ -1,4 +1,5 @@
 //! Originals of documents on both databases.
+#![expect(clippy::unwrap_used, reason = "a failure of a helper is a failure of its test")]
 use crate::store::{Bench, depositor, ins, kind, observation, on_both, professional, reader, writer};
 use dmp_fhir::ids::{Pid, Rid};
 use dmp_fhir::policy::permit::label;

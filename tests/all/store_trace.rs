@@ -1,4 +1,5 @@
 //! The trace on both databases: durable before the answer, read as one, and no data without it.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a failure of a helper is a failure of its test")]
 use crate::store::{Bench, event, ins, observation, on_both, professional, reader, wait, writer};
 use dmp_fhir::audit::{Action, Body, Event, EventOutcome, Outcome};
 use dmp_fhir::auth::{Caller, System};

@@ -1,4 +1,6 @@
 //! The ANS sample documents (in ../shared/samples/cda, no part of this repository) through parser and translator.
+mod golden;
+
 use dmp_fhir::{cda, translate};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};

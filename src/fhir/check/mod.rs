@@ -10,7 +10,7 @@ mod references;
 #[cfg(test)]
 pub(in crate::fhir) mod tests;
 
-use super::elements::{self, ElementDefinition, Kind, TypeDefinition, TypeUse};
+use super::elements::{self, ElementDefinition, Kind, Primitive, TypeDefinition, TypeUse};
 use super::{Issue, IssueKind, Resource};
 use references::Scope;
 use serde_json::{Map, Value};
@@ -138,7 +138,12 @@ impl Checker {
             return;
         }
         let name = key.strip_prefix('_').unwrap_or(key);
-        let found = definition.element(name).filter(|(_, used)| name == key || used.definition().primitive().is_some());
+        // A narrative's div and what XML writes as an attribute have nothing beside them.
+        let has_beside = |used: &TypeUse| {
+            let primitive = used.definition().primitive();
+            primitive.is_some_and(|primitive| primitive != Primitive::Xhtml) && !definition.is_attribute(name)
+        };
+        let found = definition.element(name).filter(|(_, used)| name == key || has_beside(used));
         let Some((element, used)) = found else {
             let step = if is_plain(key) { key } else { "%unknown" };
             return self.report_at(step, IssueKind::StructureInvalid, format!("{} has no such element", definition.name));

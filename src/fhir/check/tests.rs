@@ -39,6 +39,7 @@ fn an_unknown_element_is_named_where_it_stands() {
     one(&patient(r#""name":[{"familly":"x"}]"#), StructureInvalid, "Patient.name[0].familly");
     one(&patient(r#""foo":[]"#), StructureInvalid, "Patient.foo");
     one(&patient(r#""_name":{"id":"a"}"#), StructureInvalid, "Patient._name");
+    one(&patient(r#""name":[{"family":"f","_id":{"id":"a"}}]"#), StructureInvalid, "Patient.name[0]._id");
     one(&patient(r#""maritalStatus":{"resourceType":"x"}"#), StructureInvalid, "Patient.maritalStatus.resourceType");
     one(&patient(r#""a'b\n":1"#), StructureInvalid, "Patient.%unknown");
     one(&observation(r#""valueDecimal":1.0"#), StructureInvalid, "Observation.valueDecimal");

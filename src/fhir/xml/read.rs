@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
             let is_div = definition.name == "Narrative" && name == "div";
             let expected = if is_div { Known::Xhtml } else { Known::Fhir };
             let found = definition.element(name).zip(definition.position(name));
-            let found = found.filter(|_| child.namespace == expected && !is_attribute(definition, name));
+            let found = found.filter(|_| child.namespace == expected && !definition.is_attribute(name));
             let Some(((element, used), position)) = found else {
                 let step = if is_plain(name) { name } else { "%unknown" };
                 self.report(IssueKind::StructureInvalid, step, &format!("{} has no such element", definition.name));
@@ -319,11 +319,6 @@ impl<'a> Reader<'a> {
         self.depth += 1;
         if self.depth > DEPTH_MAX { Err(self.malformed(&format!("Nested deeper than {DEPTH_MAX}"))) } else { Ok(()) }
     }
-}
-
-/// `Element.id` and `Extension.url` are attributes in XML.
-fn is_attribute(definition: &TypeDefinition, name: &str) -> bool {
-    (name == "id" && definition.kind == Kind::Complex) || (name == "url" && definition.name == "Extension")
 }
 
 /// Numbers and booleans get their JSON type; what is none stays text, which the check refuses at its place.

@@ -175,6 +175,14 @@ fn what_is_not_well_formed_or_too_large_is_malformed() {
 }
 
 #[test]
+fn ids_and_extensions_of_primitives_stay_wherever_their_member_stands() {
+    let json = r#"{"_active":{"id":"x"},"resourceType":"Patient","id":"c","gender":"male","name":[{"_given":[null,{"id":"y"}],"family":"f","given":["a",null]}],"_id":{"extension":[{"url":"u","valueCode":"c"}]},"active":true}"#;
+    let expected = r#"<?xml version="1.0" encoding="UTF-8"?><Patient xmlns="http://hl7.org/fhir"><id value="c"><extension url="u"><valueCode value="c"/></extension></id><active id="x" value="true"/><name><family value="f"/><given value="a"/><given id="y"/></name><gender value="male"/></Patient>"#;
+    assert_eq!(String::from_utf8(write(json.as_bytes()).unwrap()).unwrap(), expected);
+    assert_eq!(good(expected), serde_json::from_str::<Value>(json).unwrap());
+}
+
+#[test]
 fn pretty_puts_each_element_on_a_line_and_leaves_narratives_alone() {
     let json = r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"> <b>a</b></div>"},"contained":[{"resourceType":"Patient","id":"a"}],"link":[{"other":{"reference":"\u0023a"},"type":"refer"}]}"#;
     let pretty = super::write_pretty(json.as_bytes()).unwrap();
@@ -309,3 +317,93 @@ const PARTS: &[&str] = &[
     "</",
     "\"",
 ];
+
+/// A resource with one member or item replaced by something else.
+fn mutated() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!({})),
+        Just(json!([])),
+        Just(json!([null])),
+        Just(json!(true)),
+        Just(json!(7)),
+        Just(json!([{"id": "x"}])),
+        Just(json!({"extension": [{"url": "u", "valueCode": "c"}]})),
+        Just(json!({"resourceType": "Patient", "id": "c"})),
+        "[ -~\\t\\n\\r\u{80}-\u{ffff}]{0,12}".prop_map(Value::from),
+        proptest::sample::select(&["1.0", "1e3", "-0", "12345678901234567890", "2024", "#c", "a b"][..])
+            .prop_map(|text| { serde_json::from_str(text).unwrap_or_else(|_| text.into()) }),
+    ];
+    let key = proptest::sample::select(
+        &["id", "_id", "extension", "value", "_status", "valueString", "status", "url", "div", "name", "resourceType"][..],
+    );
+    (any::<u16>(), key, leaf).prop_map(|(place, key, leaf)| {
+        let mut resource = sample();
+        let mut left = usize::from(place % 400);
+        replace(&mut resource, &mut left, key, &leaf);
+        resource
+    })
+}
+
+fn sample() -> Value {
+    json!({"resourceType": "Observation", "id": "o", "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"},
+        "contained": [{"resourceType": "Patient", "id": "c", "name": [{"given": ["a", null], "_given": [null, {"id": "x"}]}], "active": true}],
+        "extension": [{"url": "u", "valuePeriod": {"start": "2024-01"}}], "status": "final", "_status": {"id": "s"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "1", "userSelected": true}], "text": "t"},
+        "subject": {"reference": "#c"}, "effectiveDateTime": "2024-01-01T10:00:00Z",
+        "valueQuantity": {"value": 1.50, "unit": "g", "system": "http://unitsofmeasure.org", "code": "g"},
+        "component": [{"code": {"text": "y"}, "valueInteger": 3}]})
+}
+
+/// Counts members and items depth first; at the chosen one, puts the value there, or beside it under the key.
+fn replace(value: &mut Value, left: &mut usize, key: &str, leaf: &Value) {
+    match value {
+        Value::Object(members) => {
+            if *left == 0 {
+                members.insert(key.into(), leaf.clone());
+            }
+            *left = left.wrapping_sub(1);
+            for member in members.values_mut() {
+                replace(member, left, key, leaf);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, left, key, leaf)),
+        _ => {}
+    }
+    if *left == 0 {
+        *value = leaf.clone();
+    }
+    *left = left.wrapping_sub(1);
+}
+
+/// An array of nulls beside ids and extensions says what its absence says.
+fn without_null_arrays(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let is_null_array = |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_null));
+            let kept = members.into_iter().filter(|(_, value)| !is_null_array(value));
+            kept.map(|(key, value)| (key, without_null_arrays(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_null_arrays).collect(),
+        other => other,
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(1_000))]
+    /// The check never panics, and all that it accepts is written as XML and comes back.
+    #[test]
+    fn what_the_check_accepts_comes_back_through_xml(resource in mutated()) {
+        let Value::Object(members) = &resource else { return Ok(()) };
+        if crate::fhir::check::check(members).is_empty() {
+            match write(resource.to_string().as_bytes()) {
+                Ok(xml) => {
+                    let back = read(&xml).map_err(|problem| proptest::test_runner::TestCaseError::fail(format!("{problem:?} {resource}")))?;
+                    proptest::prop_assert_eq!(without_null_arrays(Value::Object(back)), without_null_arrays(lower_exponents(resource)));
+                }
+                Err(problem) => proptest::prop_assert_eq!(problem.status(), 406, "{}", resource),
+            }
+        }
+    }
+}

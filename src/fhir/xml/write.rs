@@ -1,9 +1,8 @@
 //! A stored resource as XML, by the element table.
-use super::{Element, FHIR_NAMESPACE, Node};
+use super::{Element, FHIR_NAMESPACE, Node, element};
 use crate::fhir::elements::{self, Kind, Primitive as Type, TypeDefinition};
 use crate::fhir::{IssueKind, Problem, json};
 use fhirbolt::element::Primitive;
-use serde_json::{Map, Value};
 
 /// Writes a resource that was checked when it came in.
 ///
@@ -16,7 +15,7 @@ pub fn write(json: &[u8]) -> Result<Vec<u8>, Problem> {
 /// The same with line breaks and indentation between elements, for `_pretty=true`; narratives stay as they are.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_pretty(json: &[u8]) -> Result<Vec<u8>, Problem> {
     document(json, true)
 }
@@ -41,12 +40,7 @@ impl Out {
 }
 
 fn document(json: &[u8], pretty: bool) -> Result<Vec<u8>, Problem> {
-    let mut resource = json::parse_unchecked(json)?;
-    type_first(&mut resource);
-    // From text, not from the value: serde_json gives a short decimal of a value as a float, which loses its spelling.
-    let text = Value::Object(resource).to_string();
-    // An error of fhirbolt may repeat values.
-    let element: Element = fhirbolt::json::from_str(&text, None).map_err(|_error| defect())?;
+    let element = element::of_resource(&json::parse_unchecked(json)?).ok_or_else(defect)?;
     let mut out = Out { text: String::with_capacity(json.len() * 2), pretty, depth: 0 };
     out.extend(["<?xml version=\"1.0\" encoding=\"UTF-8\"?>"]);
     out.line();
@@ -56,22 +50,6 @@ fn document(json: &[u8], pretty: bool) -> Result<Vec<u8>, Problem> {
 
 fn defect() -> Problem {
     Problem::new(IssueKind::Internal, "A stored resource cannot be written as XML")
-}
-
-/// fhirbolt knows an object's elements by its resourceType, which must come first: also in contained resources and entries.
-fn type_first(object: &mut Map<String, Value>) {
-    if object.keys().next().is_some_and(|first| first != "resourceType")
-        && let Some(resource_type) = object.shift_remove("resourceType")
-    {
-        object.shift_insert(0, "resourceType".to_owned(), resource_type);
-    }
-    for value in object.values_mut() {
-        match value {
-            Value::Object(inner) => type_first(inner),
-            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(type_first),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
 }
 
 fn write_resource(out: &mut Out, element: &Element, is_root: bool) -> Result<(), Problem> {
@@ -114,13 +92,7 @@ fn write_children(out: &mut Out, definition: &'static TypeDefinition, element: &
                 }
             }
             Node::Element(item) => write_value(out, used.definition(), name, item)?,
-            // ExampleScenario.instance.resourceType, which fhirbolt takes for the type of a resource.
-            Node::Primitive(value) => {
-                out.line();
-                out.extend(["<", name]);
-                write_attribute(out, "value", value)?;
-                out.extend(["/>"]);
-            }
+            Node::Primitive(_) => return Err(defect()),
         }
     }
     out.depth -= 1;

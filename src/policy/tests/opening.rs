@@ -6,7 +6,7 @@ use crate::policy::{Permit, ReadScope, Rule, decide};
 use serde_json::json;
 
 fn open(who: &str, patient: Resource, consents: Vec<Resource>) -> Result<Permit, (u16, Rule, Vec<String>)> {
-    decide(&caller(who), &Interaction::Open { patient, consents }, None, NOW).map_err(|denial| {
+    decide(&caller(who), &Interaction::Open { patient, consents, position: None }, None, NOW).map_err(|denial| {
         let paths = denial.problem.issues().filter_map(|issue| issue.expression.clone()).collect();
         (denial.problem.status(), denial.rule, paths)
     })

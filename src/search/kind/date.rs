@@ -12,15 +12,15 @@ pub(in crate::search) fn parse(text: &str, context: &ParseContext<'_>) -> Option
     let (prefix, date) = Prefix::split(&text);
     let value = datetime::parse(date, context.time_zone)?;
     let (lo, hi) = (float(value.lo), float(value.hi));
-    let within = RangeTest::Within(lo, hi);
     Some(match prefix {
-        Prefix::Equal => vec![within],
+        Prefix::Equal => vec![RangeTest::Within(lo, hi)],
         Prefix::NotEqual => vec![RangeTest::NotWithin(lo, hi)],
         // "The range above the search value overlaps with the range of the target".
         Prefix::Greater => vec![RangeTest::HiAbove(hi)],
         Prefix::Less => vec![RangeTest::LoBelow(lo)],
-        Prefix::GreaterOrEqual => vec![RangeTest::HiAbove(hi), within],
-        Prefix::LessOrEqual => vec![RangeTest::LoBelow(lo), within],
+        // Or "the search value fully contains the target": what starts inside either ends inside or reaches above.
+        Prefix::GreaterOrEqual => vec![RangeTest::HiAbove(hi), RangeTest::LoAtLeast(lo)],
+        Prefix::LessOrEqual => vec![RangeTest::LoBelow(lo), RangeTest::HiAtMost(hi)],
         Prefix::StartsAfter => vec![RangeTest::LoAtLeast(hi)],
         Prefix::EndsBefore => vec![RangeTest::HiAtMost(lo)],
         Prefix::Approximately => {

@@ -47,13 +47,14 @@ pub(super) enum Modifier {
 
 impl Modifier {
     /// The modifier of this name, where the type of parameter has it (`:missing` is read before).
-    pub(super) fn parse(name: &str, kind: Kind) -> Option<Self> {
-        match (name, kind) {
+    pub(super) fn parse(name: &str, shape: &Shape) -> Option<Self> {
+        match (name, shape.kind) {
             ("exact", Kind::String) => Some(Self::Exact),
             ("contains", Kind::String) => Some(Self::Contains),
             ("text", Kind::Token) => Some(Self::Text),
             ("not", Kind::Token) => Some(Self::Not),
             ("of-type", Kind::Token) => Some(Self::OfType),
+            ("below", Kind::Token) if shape.system == Some(token::MIME) => Some(Self::Below),
             ("identifier", Kind::Reference) => Some(Self::Identifier),
             ("above", Kind::Uri) => Some(Self::Above),
             ("below", Kind::Uri) => Some(Self::Below),
@@ -107,6 +108,7 @@ impl Value {
         let keyer = context.keyer;
         match self {
             Self::Token(value) if modifier == Modifier::Identifier => reference::plan_identifier(value, rows, keyer),
+            Self::Token(_) if modifier == Modifier::Below => Node::narrowing(everything()),
             Self::Token(value) => value.plan(rows, keyer),
             Self::OfType(value) => value.plan(rows, keyer),
             Self::String(_) if rows.shape.kind == Kind::Token => Node::narrowing(everything()),
@@ -131,10 +133,11 @@ impl Value {
     ) -> bool {
         match self {
             Self::Token(value) if modifier == Modifier::Identifier => reference::matches_identifier(value, found),
+            Self::Token(value) if modifier == Modifier::Below => value.is_above(found),
             Self::Token(value) => value.matches(found, shape.system),
             Self::OfType(value) => value.matches(found),
             Self::String(value) if shape.kind == Kind::Token => token::texts(found).iter().any(|text| value.begins(text)),
-            Self::String(value) => value.matches(found, modifier),
+            Self::String(value) => value.matches(found, modifier, shape.is_family),
             Self::Range(tests) => match shape.kind {
                 Kind::Date => date::interval(found, reading.time_zone),
                 _ => number::interval(found),
@@ -181,7 +184,7 @@ pub(super) fn rows(
     let number = parameter.number;
     match parameter.shape.kind {
         Kind::Token => token::rows(number, found, keyer, out),
-        Kind::String => string::rows(number, found, keyer, out),
+        Kind::String => string::rows(number, found, parameter.shape.is_family, keyer, out),
         Kind::Date => {
             out.ranges.extend(date::interval(found, reading.time_zone).map(|(lo, hi)| (keyer.range(number), lo, hi)));
         }

@@ -9,6 +9,9 @@ use crate::search::plan::{IndexRows, Predicate};
 use crate::search::text::{INDEXED, indexed, normal};
 use serde_json::Value;
 
+/// Most words of a family name that are searched independently.
+const WORDS: usize = 10;
+
 /// A text of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::search) struct StringValue {
@@ -33,7 +36,11 @@ impl StringValue {
         Node { exact, ..node }
     }
 
-    pub(super) fn matches(&self, found: Found<'_>, modifier: Modifier) -> bool {
+    pub(super) fn matches(&self, found: Found<'_>, modifier: Modifier, is_family: bool) -> bool {
+        let any_word = |text: &&str| words(&normal(text)).take(WORDS).any(|word| word.starts_with(&self.normal));
+        if modifier == Modifier::None && families(found, is_family).iter().any(any_word) {
+            return true;
+        }
         texts(found).iter().any(|text| match modifier {
             Modifier::Exact => *text == self.text,
             Modifier::Contains => normal(text).contains(&self.normal),
@@ -80,7 +87,24 @@ pub(in crate::search) fn texts(found: Found<'_>) -> Vec<&str> {
     }
 }
 
-pub(super) fn rows(number: u16, found: Found<'_>, keyer: &Keyer, out: &mut IndexRows) {
+/// Family names, each part of which is searched independently: `Quinones` finds `Carreno Quinones` (R4 3.1.1.4.8).
+fn families(found: Found<'_>, is_family: bool) -> Vec<&str> {
+    let text = if is_family { found.element.text() } else { found.element.child("family") };
+    text.into_iter().collect()
+}
+
+/// A normal text from each of its words on.
+fn words(normal: &str) -> impl Iterator<Item = &str> {
+    let starts = std::iter::once(0).chain(normal.match_indices(' ').map(|(at, _)| at + 1));
+    starts.filter_map(|start| normal.get(start..))
+}
+
+pub(super) fn rows(number: u16, found: Found<'_>, is_family: bool, keyer: &Keyer, out: &mut IndexRows) {
     let key = keyer.text(number);
+    for family in families(found, is_family) {
+        let family = normal(family);
+        // Names have few words; a text of many is no name.
+        out.texts.extend(words(&family).take(WORDS).map(|word| (key, indexed(word))));
+    }
     out.texts.extend(texts(found).into_iter().map(|text| (key, indexed(&normal(text)))));
 }

@@ -70,6 +70,16 @@ impl TokenValue {
         codes(found).iter().any(|coded| self.fits(coded, implied))
     }
 
+    /// Whether a MIME type is this one with parameters, or of this kind (R4 3.1.1.4.10.1).
+    pub(super) fn is_above(&self, found: Found<'_>) -> bool {
+        let (Self::Code(code) | Self::SystemAndCode(_, code) | Self::CodeWithoutSystem(code)) = self else { return false };
+        let code = fold(None, code);
+        codes(found).iter().any(|coded| {
+            let mime = fold(None, coded.code);
+            mime.strip_prefix(&code).is_some_and(|rest| rest.is_empty() || rest.starts_with([';', '/', ' ']))
+        })
+    }
+
     /// Whether it is this code.
     pub(super) fn fits(&self, coded: &Coded<'_>, implied: Option<&str>) -> bool {
         let same = |code: &str, system: Option<&str>| fold(system, coded.code) == fold(system, code);
@@ -114,6 +124,9 @@ impl OfType {
         same_value && kind.is_some_and(|kind| self.kind.matches(kind, None))
     }
 }
+
+/// MIME types as a code system.
+pub(super) const MIME: &str = "urn:ietf:bcp:13";
 
 /// Systems of ContactPoint, by which it is told from an Identifier.
 const CONTACT_SYSTEMS: [&str; 7] = ["phone", "fax", "email", "pager", "url", "sms", "other"];

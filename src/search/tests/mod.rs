@@ -1,6 +1,7 @@
 //! What a query finds, through the index rows and on bodies: both must say the same, and what R4 says.
 mod agreement;
 mod answers;
+mod links;
 mod rows;
 mod values;
 
@@ -175,5 +176,27 @@ impl World {
 
     fn refusal(&self, query: &str) -> Problem {
         self.parse(query, Some(RECORD), false).err().unwrap_or_else(|| panic!("{query} is taken"))
+    }
+}
+
+/// Resources of a type with a value at an element; their ids are the texts given.
+fn world(resource_type: &str, element: &str, values: Vec<(&str, Value)>) -> World {
+    let body = |(id, value): (&str, Value)| {
+        let mut body = serde_json::json!({"resourceType": resource_type, "id": id});
+        if !value.is_null() {
+            body[element] = value;
+        }
+        body
+    };
+    World::new(values.into_iter().map(body).collect())
+}
+
+fn check(world: &World, table: &[(&str, &[&str])]) {
+    for (query, expected) in table {
+        let mut found = world.find(query);
+        let mut expected = expected.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{query}");
     }
 }

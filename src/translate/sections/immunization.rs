@@ -39,7 +39,6 @@ pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> O
     }
     vaccine(context, element, &mut out);
     set(&mut out, "patient", Context::subject());
-    set(&mut out, "encounter", context.encounter.as_deref().map(reference));
     let time = element.child("effectiveTime");
     let when = time.and_then(|time| {
         date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low)))

@@ -27,7 +27,7 @@ pub(super) struct Parts {
     pub(super) supporting: Vec<String>,
     /// The value, where it is not the `value` of the element (an isolate's organism).
     pub(super) value: Option<Value>,
-    /// Reported from before: neither issued with this document nor of its encounter.
+    /// Reported from before: not issued with this document.
     pub(super) previous: bool,
 }
 
@@ -62,7 +62,6 @@ pub(super) fn observation(context: &mut Context<'_>, element: Element<'_>, parts
     }
     set(&mut out, "code", parts.code.unwrap_or_else(|| data_absent_reason_only()));
     set(&mut out, "subject", Context::subject());
-    set(&mut out, "encounter", context.encounter.as_deref().filter(|_| !parts.previous).map(reference));
     if let Some(time) = element.child("effectiveTime") {
         context.claim_tree(time, &url);
     }

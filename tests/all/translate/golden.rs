@@ -1,0 +1,143 @@
+//! Golden cases: tests/golden/cda/<rule>.xml is a piece of a document, <rule>.json what it becomes, written by hand from the rules.
+//!
+//! `in`: `act` (below a laboratory act), `section` (the entries of a section) or `document` (after the header).
+//! `resources`: `at` is the path below that place; `expect` is a part of the resource (null: the element is absent).
+//! `issues`: `code path`. `account`: path and the type of the target, or the reason. References are written as paths.
+use dmp_fhir::{cda, translate};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const ACT: &str = "/ClinicalDocument/component[1]/structuredBody[1]/component[1]/section[1]/entry[1]/act[1]/";
+const SECTION: &str = "/ClinicalDocument/component[1]/structuredBody[1]/component[1]/section[1]/";
+const DOCUMENT: &str = "/ClinicalDocument/";
+
+const NARRATIVE: &str = r#"<text><table><tbody>
+  <tr><td ID="name">Glucose à jeun</td><td ID="positive">positif</td><td ID="negative">négatif</td></tr>
+  <tr><td ID="comment">Traitement immédiat</td><td ID="height">1,80 m</td></tr></tbody></table></text>"#;
+
+/// A document with this piece in its place.
+fn document(place: &str, piece: &str) -> String {
+    let entries = match place {
+        "act" => format!(
+            r#"<entry typeCode="DRIV"><templateId root="1.2.250.1.213.1.1.3.21"/><act classCode="ACT" moodCode="EVN">
+               <code code="18719-5" codeSystem="2.16.840.1.113883.6.1" displayName="Biochimie"/>
+               <statusCode code="completed"/><effectiveTime value="20240103"/>{piece}</act></entry>"#
+        ),
+        "section" => piece.to_owned(),
+        _ => String::new(),
+    };
+    let header = if place == "document" { piece } else { "" };
+    format!(
+        r#"<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+             xmlns:lab="urn:oid:1.3.6.1.4.1.19376.1.3.2">
+           <templateId root="1.2.250.1.213.1.1.1.55"/><id root="1.2.3.4"/>
+           <code code="11502-2" codeSystem="2.16.840.1.113883.6.1" displayName="CR d'examens biologiques"/>
+           <title>Compte rendu</title><effectiveTime value="20240104160527+0100"/><languageCode code="fr-FR"/>
+           <recordTarget><patientRole><id root="1.2.250.1.213.1.4.10" extension="279035121518989"/></patientRole></recordTarget>
+           {header}
+           <component><structuredBody><component><section><templateId root="1.2.250.1.213.1.1.2.70"/>
+             <code code="18719-5" codeSystem="2.16.840.1.113883.6.1" displayName="Biochimie"/><title>Biochimie</title>
+             {NARRATIVE}{entries}</section></component></structuredBody></component></ClinicalDocument>"#
+    )
+}
+
+fn check(name: &str, piece: &str, golden: &Value) {
+    let place = golden["in"].as_str().unwrap();
+    let prefix = match place {
+        "act" => ACT,
+        "section" => SECTION,
+        _ => DOCUMENT,
+    };
+    let document = cda::parse(document(place, piece).as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let translation = translate::translate(&document);
+    let short = |path: &str| path.strip_prefix(prefix).unwrap_or(path).to_owned();
+    let paths: BTreeMap<String, String> =
+        translation.entries.iter().map(|entry| (entry.full_url.clone(), short(&entry.entry_path))).collect();
+    let mut made = BTreeMap::new();
+    for entry in &translation.entries {
+        let mut resource = Value::Object(entry.resource.clone());
+        name_paths(&mut resource, &paths);
+        made.insert(short(&entry.entry_path), resource);
+    }
+    for expected in golden["resources"].as_array().into_iter().flatten() {
+        let at = expected["at"].as_str().unwrap();
+        let resource = made.get(at).unwrap_or_else(|| panic!("{name}: nothing at {at}, but at {:?}", made.keys()));
+        matches(name, at, resource, &expected["expect"]);
+    }
+    for at in golden["nothing_at"].as_array().into_iter().flatten() {
+        assert!(!made.contains_key(at.as_str().unwrap()), "{name}: something at {at}");
+    }
+    if let Some(issues) = golden.get("issues") {
+        let found: Vec<Value> =
+            translation.issues.iter().map(|issue| json!(format!("{} {}", issue.code.code(), short(&issue.path)))).collect();
+        assert_eq!(&Value::Array(found), issues, "{name}");
+    }
+    for line in golden["account"].as_array().into_iter().flatten() {
+        let path = line[0].as_str().unwrap();
+        let entry = translation.account.iter().find(|entry| short(&entry.path) == path);
+        let entry = entry.unwrap_or_else(|| panic!("{name}: no line for {path}"));
+        let said = match (&entry.target, entry.reason) {
+            (Some(target), None) => paths[target].clone(),
+            (None, Some(reason)) => reason.code().to_owned(),
+            other => panic!("{name}: {path} {other:?}"),
+        };
+        assert_eq!(said, line[1].as_str().unwrap(), "{name}: {path}");
+    }
+}
+
+fn name_paths(value: &mut Value, paths: &BTreeMap<String, String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(path) = paths.get(text.as_str()) {
+                text.clone_from(path);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| name_paths(item, paths)),
+        Value::Object(object) => object.values_mut().for_each(|value| name_paths(value, paths)),
+        _ => {}
+    }
+}
+
+/// Objects: each expected member; null: absent. Arrays and everything else: equal in number, each item a match.
+fn matches(name: &str, at: &str, actual: &Value, expected: &Value) {
+    match expected {
+        Value::Object(members) => {
+            for (key, value) in members {
+                let found = actual.get(key);
+                if value.is_null() {
+                    assert!(found.is_none(), "{name}: {at}.{key} is {found:?}");
+                } else {
+                    let found = found.unwrap_or_else(|| panic!("{name}: no {at}.{key} in {actual}"));
+                    matches(name, &format!("{at}.{key}"), found, value);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let found = actual.as_array().unwrap_or_else(|| panic!("{name}: {at} is {actual}"));
+            assert_eq!(found.len(), items.len(), "{name}: {at} is {actual}");
+            for (found, item) in found.iter().zip(items) {
+                matches(name, at, found, item);
+            }
+        }
+        other => assert_eq!(actual, other, "{name}: {at}"),
+    }
+}
+
+#[test]
+fn every_golden_piece_becomes_what_its_rule_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cda");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 30, "{}", names.len());
+    for name in &names {
+        let piece = std::fs::read_to_string(folder.join(format!("{name}.xml"))).unwrap();
+        let golden = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+        check(name, &piece, &serde_json::from_str(&golden).unwrap_or_else(|error| panic!("{name}.json: {error}")));
+    }
+}
