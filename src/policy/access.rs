@@ -44,15 +44,22 @@ pub fn status(caller: &Caller, facts: &Facts, now: Millis) -> AuthorisationStatu
             }
         }
         (Caller::Operator | Caller::Server, _) => AuthorisationStatus::Valide,
+        (Caller::Professional(_) | Caller::System(_), Some(_)) if is_blocked(caller, facts) => AuthorisationStatus::Interdit,
         (Caller::Professional(_) | Caller::System(_), Some(actor)) => status_of(&actor, facts, now),
         (Caller::Professional(_) | Caller::System(_), None) => AuthorisationStatus::NonExiste,
     }
 }
 
+/// Whether the patient blocked this caller, by name or by the structure for which he works now (INTERDIT wins).
+fn is_blocked(caller: &Caller, facts: &Facts) -> bool {
+    let structure = match caller {
+        Caller::Professional(professional) => professional.structure.clone().map(Actor::Structure),
+        Caller::Patient(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
+    };
+    actor(caller).into_iter().chain(structure).any(|named| facts.blocked.contains(&named))
+}
+
 fn status_of(actor: &Actor, facts: &Facts, now: Millis) -> AuthorisationStatus {
-    if facts.blocked.contains(actor) {
-        return AuthorisationStatus::Interdit;
-    }
     let mut expired = false;
     for authorisation in facts.authorisations.iter().filter(|authorisation| authorisation.actor == *actor) {
         let over = authorisation.until.is_some_and(|until| until <= now);
