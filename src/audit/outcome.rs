@@ -1,6 +1,6 @@
 //! What a service did: the answer, and the rows of the trace that must be durable before the answer leaves.
 use super::event::Event;
-use crate::fhir::Problem;
+use crate::fhir::{Issue, Problem};
 
 /// Body of an answer, before its format is chosen.
 #[derive(Clone)]
@@ -35,13 +35,20 @@ pub struct Outcome {
     pub location: Option<String>,
     /// Rows of the trace.
     pub events: Vec<Event>,
+    /// What is to be said besides, with `Prefer: return=OperationOutcome`.
+    pub remarks: Vec<Issue>,
 }
 
 impl Outcome {
+    /// An answer that names no version and no place.
+    #[must_use]
+    pub fn new(status: u16, body: Body, events: Vec<Event>) -> Self {
+        Self { status, body, version: None, updated: None, location: None, events, remarks: Vec::new() }
+    }
     /// A failure with its trace.
     #[must_use]
     pub fn problem(problem: &Problem, events: Vec<Event>) -> Self {
         let body = Body::Fhir(problem.operation_outcome().to_string().into_bytes());
-        Self { status: problem.status(), body, version: None, updated: None, location: None, events }
+        Self::new(problem.status(), body, events)
     }
 }

@@ -2,7 +2,8 @@
 use crate::audit::{Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::media_type::Format;
-use crate::fhir::{Problem, xml};
+use crate::fhir::outcome::operation_outcome;
+use crate::fhir::{Issue, IssueKind, Problem, xml};
 use crate::store::Recorded;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -56,7 +57,7 @@ pub(crate) fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse {
 /// An answer without health data that needs no trace: `/metadata`.
 pub(crate) fn public(bytes: Vec<u8>, wishes: &Wishes) -> HttpResponse {
     answer(
-        Outcome { status: 200, body: Body::Fhir(bytes), version: None, updated: None, location: None, events: Vec::new() },
+        Outcome::new(200, Body::Fhir(bytes), Vec::new()),
         wishes,
         "",
     )
@@ -93,7 +94,7 @@ fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
             let written = matches!(outcome.status, 200 | 201) && outcome.location.is_some();
             let bytes = match wishes.preference {
                 Return::Minimal if written => return response.finish(),
-                Return::OperationOutcome if written => done(),
+                Return::OperationOutcome if written => done(&outcome.remarks),
                 Return::Representation | Return::Minimal | Return::OperationOutcome => bytes,
             };
             let (bytes, content_type) = formatted(bytes, wishes);
@@ -103,9 +104,10 @@ fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
     }
 }
 
-fn done() -> Vec<u8> {
-    let issue = crate::fhir::Issue::new(crate::fhir::IssueKind::Information, "Stored");
-    crate::fhir::outcome::operation_outcome(std::iter::once(&issue)).to_string().into_bytes()
+/// The OperationOutcome of a write that was done, with what is to be said besides.
+fn done(remarks: &[Issue]) -> Vec<u8> {
+    let stored = Issue::new(IssueKind::Information, "Stored");
+    operation_outcome(std::iter::once(&stored).chain(remarks)).to_string().into_bytes()
 }
 
 /// The body in the format asked for. A body that cannot be written as XML leaves as JSON, which is logged.

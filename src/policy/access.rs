@@ -108,9 +108,9 @@ pub(super) fn masks(caller: &Caller, facts: &Facts) -> Masks {
     match caller {
         Caller::Professional(professional) => {
             let treating = facts.treating.contains(&professional.rpps);
-            masks_of(0, if treating { 0 } else { label::MASQUE_PS })
+            masks_of(label::PATIENT_ONLY, if treating { 0 } else { label::MASQUE_PS })
         }
-        Caller::System(_) => masks_of(0, label::MASQUE_PS),
+        Caller::System(_) => masks_of(label::PATIENT_ONLY, label::MASQUE_PS),
         Caller::Patient(_) => masks_of(label::INVISIBLE_PATIENT, 0),
         Caller::Operator | Caller::Server => masks_of(0, 0),
     }
@@ -148,7 +148,7 @@ pub fn grants(facts: &Facts) -> Vec<Grant> {
                 }
                 Actor::Structure(finess) => (format!("finess:{}", finess.as_str()), label::MASQUE_PS),
             };
-            Grant { who, from: authorisation.from, until: authorisation.until, masks: masks_of(0, soft) }
+            Grant { who, from: authorisation.from, until: authorisation.until, masks: masks_of(label::PATIENT_ONLY, soft) }
         })
         .collect()
 }

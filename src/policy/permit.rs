@@ -23,6 +23,8 @@ pub mod label {
     pub const INVISIBLE_PATIENT: i32 = 4;
     /// INVISIBLE_REPRESENTANTS_LEGAUX.
     pub const INVISIBLE_REPRESENTANTS_LEGAUX: i32 = 8;
+    /// For the patient alone: whom he blocks is told to no professional and no system.
+    pub const PATIENT_ONLY: i32 = 16;
 }
 
 /// What a permit lets its holder see.

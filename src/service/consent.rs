@@ -5,11 +5,13 @@ use super::create::{Draft, created, draft, forget_claims};
 use super::read::not_found;
 use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
+use crate::fhir::consent::ConsentKind;
 use crate::fhir::interaction::Target;
 use crate::fhir::{IssueKind, Problem, Resource};
 use crate::ids::Rid;
 use crate::policy;
-use crate::store::{self, Access, Stored};
+use crate::policy::permit::label;
+use crate::store::{self, Access, NewResource, Stored};
 
 /// `POST Consent`.
 ///
@@ -19,6 +21,7 @@ pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -
     let facts = context.record()?;
     let body = prepared(context, body)?;
     let new = draft(context, access, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
+    let new = NewResource { labels: labels(&new)?, ..new };
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     derive(context, access)?;
     let event = context.event_on(Action::Create, 201, new.resource_type, facts.pid, new.rid);
@@ -58,6 +61,7 @@ pub fn update_consent(
         updated: Some(context.unit.updated(access)?.0),
         location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, facts.pid, rid))),
         events: vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)],
+        remarks: Vec::new(),
     })
 }
 
@@ -77,6 +81,23 @@ fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem>
     let kind = policy::consent::read(&body).ok().map(|read| read.kind.profile());
     forget_claims(&mut body, kind);
     Ok(body)
+}
+
+/// Whom the patient blocks is for him alone (BR-23): every other Consent is read by whom the record authorises.
+fn labels(new: &NewResource) -> Result<i32, Problem> {
+    let body: Resource =
+        serde_json::from_slice(&new.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A resource cannot be read"))?;
+    Ok(match policy::consent::read(&body).map(|read| read.kind) {
+        Ok(ConsentKind::Blocage) => label::PATIENT_ONLY,
+        Ok(
+            ConsentKind::Ouverture
+            | ConsentKind::OppositionBrisDeGlace
+            | ConsentKind::OppositionRegulation
+            | ConsentKind::Autorisation
+            | ConsentKind::MedecinTraitant,
+        )
+        | Err(_) => 0,
+    })
 }
 
 /// Facts and authorisation rows, from all Consents as they now are: the rules look at the whole record, also at what

@@ -76,6 +76,7 @@ pub(super) fn created(context: &Context<'_>, access: &Access, pid: Pid, new: &Ne
         updated: context.unit.updated(access).ok().map(|updated| updated.0),
         location: Some(format!("{}/_history/1", context.server.reference(new.resource_type, pid, new.rid))),
         events,
+        remarks: Vec::new(),
     }
 }
 

@@ -46,7 +46,7 @@ pub fn existence(context: &Context<'_>, access: &Access, ins: Option<&Ins>) -> R
     event.resource_type = Some(patient_type);
     event.rid = pid.map(|_| Rid::PATIENT);
     event.query.clone_from(&context.request.query);
-    Ok(Outcome { status: 200, body: Body::Fhir(bytes), version: None, updated: None, location: None, events: vec![event] })
+    Ok(Outcome::new(200, Body::Fhir(bytes), vec![event]))
 }
 
 /// What TD0.2 tells beside the identity.

@@ -29,6 +29,7 @@ pub fn read_event(context: &Context<'_>, access: &Access, pid: Pid, rid: Rid) ->
         updated: Some(event.at.0),
         location: None,
         events: vec![context.event_on(Action::Read, 200, resource_type, pid, rid)],
+        remarks: Vec::new(),
     })
 }
 
@@ -86,7 +87,7 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
         query: context.request.query.clone(),
         ..context.event(Some(pid), Action::Query, 200)
     };
-    Ok(Outcome { status: 200, body: Body::Fhir(bytes), version: None, updated: None, location: None, events: vec![event] })
+    Ok(Outcome::new(200, Body::Fhir(bytes), vec![event]))
 }
 
 fn rendered(context: &Context<'_>, pid: Pid, rid: Rid, event: &Event) -> Result<Resource, Problem> {

@@ -125,12 +125,5 @@ fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource],
         ..EntryResponse::default()
     });
     let entries: Vec<EntryResponse> = entries.collect();
-    Outcome {
-        status: 200,
-        body: Body::Fhir(bundle::transaction_response(&entries)),
-        version: None,
-        updated: None,
-        location: None,
-        events,
-    }
+    Outcome::new(200, Body::Fhir(bundle::transaction_response(&entries)), events)
 }

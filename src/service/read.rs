@@ -48,6 +48,7 @@ pub(super) fn found(context: &Context<'_>, stored: Stored) -> Outcome {
         updated: Some(stored.updated.0),
         location: None,
         events: vec![event],
+        remarks: Vec::new(),
     }
 }
 

@@ -32,6 +32,7 @@ pub fn retrieve_document(context: &Context<'_>, access: &Access, target: Target)
         updated: Some(stored.updated.0),
         location: None,
         events: vec![context.event_on(Action::Read, 200, target.resource_type, pid, rid)],
+        remarks: Vec::new(),
     })
 }
 

@@ -65,7 +65,7 @@ pub fn search(
     let included = includes(context, access, &query, &page.resources)?;
     let bytes = bundle(context, &query, &page, &included, resource_type);
     let events = events(context, access, &page.resources, &included);
-    Ok(Outcome { status: 200, body: Body::Fhir(bytes), version: None, updated: None, location: None, events })
+    Ok(Outcome::new(200, Body::Fhir(bytes), events))
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.

@@ -77,14 +77,7 @@ pub(super) fn transaction(
     }
     put(unit, &steps, new)?;
     let entries: Vec<EntryResponse> = answers.into_iter().flatten().collect();
-    Ok(Outcome {
-        status: 200,
-        body: Body::Fhir(bundle::transaction_response(&entries)),
-        version: None,
-        updated: None,
-        location: None,
-        events,
-    })
+    Ok(Outcome::new(200, Body::Fhir(bundle::transaction_response(&entries)), events))
 }
 
 /// Stores runs of the same record with one call each.

@@ -37,12 +37,5 @@ pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Re
     );
     names.insert(translate::DOCUMENT.to_owned(), context.server.reference(target.resource_type, pid, rid));
     let parameters = translate::account_parameters(&translation, |urn| names.get(urn).cloned());
-    Ok(Outcome {
-        status: 200,
-        body: Body::Fhir(Value::Object(parameters).to_string().into_bytes()),
-        version: None,
-        updated: None,
-        location: None,
-        events: vec![context.event_on(Action::Read, 200, target.resource_type, pid, rid)],
-    })
+    Ok(Outcome::new(200, Body::Fhir(Value::Object(parameters).to_string().into_bytes()), vec![context.event_on(Action::Read, 200, target.resource_type, pid, rid)]))
 }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) master_key: PathBuf,
 }
+
+/// Whether the cluster waits for the disk: the benchmark says so before it asks for a database.
+pub(crate) static DURABLE: AtomicBool = AtomicBool::new(false);
 
 static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(start);
 
@@ -119,12 +122,13 @@ fn run(command: &mut Command) -> Output {
 fn own(binaries: PathBuf, master_key: PathBuf) -> Cluster {
     let folder = format!("/tmp/dmp-fhir-test-{}", std::process::id());
     let bin = binaries.display();
+    let durable = if DURABLE.load(Ordering::Relaxed) { "on" } else { "off" };
     run(&mut as_postgres(&format!(
         "rm -rf {folder} && mkdir -m 700 {folder} && {bin}/initdb -D {folder}/data -A trust -U postgres -E UTF8 --locale=C --no-sync"
     )));
     // The folder holds the socket too, which this process must reach also where it runs as another user than postgres.
     let serve = format!(
-        "{bin}/postgres -D {folder}/data -k {folder} -c listen_addresses= -c fsync=off -c full_page_writes=off \
+        "{bin}/postgres -D {folder}/data -k {folder} -c listen_addresses= -c fsync={durable} -c full_page_writes={durable} \
          -c max_connections=300 -c shared_buffers=64MB -c log_min_messages=fatal >{folder}/log 2>&1 & server=$!; \
          cat >/dev/null; while kill -QUIT $server 2>/dev/null; do sleep 0.1; done; rm -rf {folder}"
     );

@@ -49,7 +49,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 
 fn outcome_of<T>(result: &Result<T, Problem>, events: Vec<Event>) -> Outcome {
     match result {
-        Ok(_) => Outcome { status: 200, body: Body::Empty, version: None, updated: None, location: None, events },
+        Ok(_) => Outcome::new(200, Body::Empty, events),
         Err(problem) => Outcome::problem(problem, events),
     }
 }

@@ -11,7 +11,7 @@ use dmp_fhir::ids::{Pid, Rid};
 use dmp_fhir::store::{AuditCursor, Settings, Store, audit_read, audit_search, resource_put};
 
 fn answer(events: Vec<Event>) -> Outcome {
-    Outcome { status: 200, body: Body::Fhir(b"{\"secret\":1}".to_vec()), version: None, updated: None, location: None, events }
+    Outcome::new(200, Body::Fhir(b"{\"secret\":1}".to_vec()), events)
 }
 fn at(pid: Pid, at: i64) -> Event {
     Event { at: Millis(at), ..event(Some(pid), 200) }

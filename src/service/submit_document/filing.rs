@@ -3,7 +3,7 @@ use super::content::Content;
 use super::replacement::{Versions, parsed};
 use crate::cda::{Document, Header};
 use crate::fhir::interaction::Parameters;
-use crate::fhir::{CANONICAL, Issue, IssueKind, Problem, Resource, ResourceType};
+use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft};
 use crate::service::{Context, references};
@@ -22,8 +22,6 @@ pub(super) struct Deposited<'a> {
     pub(super) header: &'a Header,
     pub(super) unique_id: &'a str,
     pub(super) versions: Versions,
-    #[expect(dead_code, reason = "remarks of the deposit leave with Prefer: return=OperationOutcome")]
-    pub(super) issues: Vec<Issue>,
 }
 
 /// Files the document; returns its DocumentReference.

@@ -12,7 +12,9 @@ use super::Context;
 use super::create::created;
 use crate::audit::{Action, Body, Outcome};
 use crate::cda;
-use crate::fhir::{IssueKind, Problem, Resource};
+use crate::fhir::{Issue, IssueKind, Problem, Resource};
+use crate::fhir::outcome::operation_outcome;
+use crate::policy::{self, AuthorisationStatus};
 use crate::store::{self, Access};
 
 /// `POST DocumentReference`.
@@ -34,12 +36,13 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
     // The rules look at the whole record, also at what this caller may not see; nothing of it leaves.
     let rules = context.unit.open_rules(access)?;
     let patient = store::resource_read(context.unit, &rules, super::known_type("Patient")?, crate::ids::Rid::PATIENT)?;
-    let mut issues = checks::header(body, &header, facts, patient.as_ref())?;
+    let mut remarks = content.issues.clone();
+    remarks.extend(checks::header(body, &header, facts, patient.as_ref())?);
     let unique_id = checks::unique_id(&header);
     if let Some(outcome) = same_document(context, access, &rules, &unique_id, &content)? {
         return Ok(outcome);
     }
-    let versions = replacement::find(context, &rules, body, &header, &mut issues)?;
+    let versions = replacement::find(context, &rules, body, &header, &mut remarks)?;
     let filed = filing::file(
         context,
         access,
@@ -51,11 +54,10 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
             header: &header,
             unique_id: &unique_id,
             versions,
-            issues,
         },
     )?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
-    Ok(created(context, access, facts.pid, &filed, vec![event]))
+    Ok(Outcome { remarks, ..created(context, access, facts.pid, &filed, vec![event]) })
 }
 
 /// The same uniqueId again (DESIGN section 5): same bytes and visible to the caller: 200 with the existing one; other
@@ -76,6 +78,12 @@ fn same_document(
             return Err(Problem::at(IssueKind::Duplicate, "DocumentReference.masterIdentifier", text));
         }
         let event = context.event_on(Action::Deposit, 200, reference_type, visible.pid, visible.rid);
+        let remarks = vec![Issue::new(IssueKind::Information, "This document is here already")];
+        // A blocked caller deposits and reads nothing, not even the state of what he deposited (BR-19).
+        if policy::status(&context.request.caller, context.record()?, context.unit.now()) == AuthorisationStatus::Interdit {
+            let body = Body::Fhir(operation_outcome(remarks.iter()).to_string().into_bytes());
+            return Ok(Some(Outcome::new(200, body, vec![event])));
+        }
         return Ok(Some(Outcome {
             status: 200,
             location: Some(format!(
@@ -87,6 +95,7 @@ fn same_document(
             updated: Some(visible.updated.0),
             body: Body::Fhir(visible.body),
             events: vec![event],
+            remarks,
         }));
     }
     Ok(None)
