@@ -19,9 +19,9 @@ fn masks(who: &str) -> Masks {
 
 #[test]
 fn masked_documents_are_for_the_patient_the_author_and_medecins_traitants() {
-    assert_eq!(masks("gp"), Masks { hard: 1, soft: 2 });
-    assert_eq!(masks("sys"), Masks { hard: 1, soft: 2 });
-    assert_eq!(masks("mt"), Masks { hard: 1, soft: 0 });
+    assert_eq!(masks("gp"), Masks { hard: 1 | 16, soft: 2 });
+    assert_eq!(masks("sys"), Masks { hard: 1 | 16, soft: 2 });
+    assert_eq!(masks("mt"), Masks { hard: 1 | 16, soft: 0 });
     assert_eq!(masks("pat"), Masks { hard: 1 | 4, soft: 0 });
     assert_eq!(masks("srv"), Masks { hard: 1, soft: 0 });
 }
