@@ -18,7 +18,7 @@ use dmp_fhir::policy::{Actor, Authorisation, Facts, RecordState};
 use dmp_fhir::search::{IndexRows, Key, Plan, Predicate, RangeTest, Sort};
 use dmp_fhir::store::{
     Cursor, NewResource, Page, PageRequest, Stored, facts_write, resource_places, resource_put, resource_referring,
-    resource_search,
+    resource_search, resource_search_ordered,
 };
 
 pub(crate) fn plan(predicates: Vec<Predicate>) -> Plan {
@@ -573,5 +573,34 @@ fn what_a_write_in_flight_brings_is_in_no_page_of_a_search_that_began_before_it_
         assert_eq!((rids(&page), page.total), (vec![10], Some(2)), "{}", bench.name);
         assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), next(&page, 9))), [1], "{}", bench.name);
         assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), first(9))), [10, 5, 1], "{}", bench.name);
+    });
+}
+
+#[test]
+fn an_order_that_only_bodies_give_holds_over_pages_also_when_everything_changes() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        // By the last digit of the number, which only this test's comparison knows.
+        bench.put(pid, [13, 21, 32, 41, 52, 60].map(|rid| observation(Rid(rid), rid, &[7])).to_vec());
+        let ordered = |page: PageRequest| {
+            bench
+                .read(move |unit| {
+                    let access =
+                        searcher(unit, &professional("martin"), SearchPlace::Record(RecordName::Pid(pid)), "Observation")?;
+                    let mut digit = |a: &Stored, b: &Stored| (a.rid.0 % 10).cmp(&(b.rid.0 % 10));
+                    resource_search_ordered(unit, &access, &plan(vec![token(7)]), &page, &mut |_| true, &mut digit)
+                })
+                .unwrap()
+        };
+        let page = ordered(first(2));
+        assert_eq!((rids(&page), page.total), (vec![60, 21], Some(6)), "{}", bench.name);
+        // The last one given is withdrawn, one changes so that it matches no more, one is new.
+        let mut withdrawn = observation(Rid(21), 21, &[7]);
+        withdrawn.labels = label::WITHDRAWN;
+        bench.put(pid, vec![withdrawn, observation(Rid(32), 32, &[8]), observation(Rid(71), 71, &[7])]);
+        let page = ordered(next(&page, 2));
+        assert_eq!((rids(&page), page.total), (vec![41, 32], Some(6)), "{}", bench.name);
+        let page = ordered(next(&page, 9));
+        assert_eq!((rids(&page), page.next), (vec![52, 13], None), "{}", bench.name);
     });
 }
