@@ -6,6 +6,8 @@
 //! - `FROM resource` is written in one function (`select.rs`).
 //! - An answer leaves only as [`Recorded`]: its trace is durable, or it holds no data.
 //! - A write, its index rows and its trace are one transaction. Everything is the same on both databases.
+//!
+#![doc = include_str!("README.md")]
 mod access;
 mod alias;
 mod audit;

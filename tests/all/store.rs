@@ -562,3 +562,23 @@ fn the_directory_is_written_by_a_system_with_that_right_and_read_by_everyone() {
         assert!(bench.get(professional("stranger"), Pid::DIRECTORY, "Organization", Rid(50)).is_some(), "{}", bench.name);
     });
 }
+
+#[test]
+fn asking_whether_a_person_has_a_record_shows_the_patient_and_nothing_else() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        let patient = NewResource { resource_type: kind("Patient"), ..observation(Rid::PATIENT, 1, &[]) };
+        bench.put(pid, vec![patient, observation(Rid(1000), 1, &[])]);
+        let see = |number, resource_type: &'static str, rid| {
+            bench
+                .read(move |unit| {
+                    let access = open(unit, &professional("stranger"), &Interaction::Existence { ins: Some(ins(number)) })?;
+                    Ok((access.pid(), resource_read(unit, &access, kind(resource_type), rid)?.is_some()))
+                })
+                .unwrap()
+        };
+        assert_eq!(see(1, "Patient", Rid::PATIENT), (Some(pid), true), "{}", bench.name);
+        assert_eq!(see(1, "Observation", Rid(1000)), (Some(pid), false), "{}", bench.name);
+        assert_eq!(see(2, "Patient", Rid::PATIENT), (None, false), "{}: no record of this person", bench.name);
+    });
+}

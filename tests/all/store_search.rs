@@ -604,3 +604,34 @@ fn an_order_that_only_bodies_give_holds_over_pages_also_when_everything_changes(
         assert_eq!((rids(&page), page.next), (vec![52, 13], None), "{}", bench.name);
     });
 }
+
+#[test]
+fn last_updated_is_compared_as_it_was_when_the_search_began() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        bench.put(pid, vec![observation(Rid(1), 1, &[7])]);
+        bench.put(pid, vec![observation(Rid(2), 2, &[7]), observation(Rid(3), 3, &[7])]);
+        let updated = |rid| bench.get(professional("martin"), pid, "Observation", Rid(rid)).unwrap().updated.0;
+        let two = updated(2);
+        assert!(two > updated(1), "the second write is later");
+        let at = value_of;
+        for (test, expected) in [
+            (RangeTest::Within(at(two), at(two + 1)), vec![3, 2]),
+            (RangeTest::LoBelow(at(two)), vec![1]),
+            (RangeTest::HiAbove(at(two)), vec![3, 2]),
+            (RangeTest::HiAbove(at(two + 1)), vec![]),
+        ] {
+            let page = search(bench, pid, &plan(vec![Predicate::Updated(vec![test])]), first(10));
+            assert_eq!(rids(&page), expected, "{} {test:?}", bench.name);
+        }
+        let before = plan(vec![Predicate::Updated(vec![RangeTest::LoBelow(at(two + 1))])]);
+        let page = search(bench, pid, &before, first(1));
+        bench.put(pid, vec![observation(Rid(2), 2, &[7])]);
+        assert_eq!(rids(&search(bench, pid, &before, next(&page, 9))), [2, 1], "{}: changed since", bench.name);
+    });
+}
+
+/// Milliseconds as a search value.
+fn value_of(millis: i64) -> f64 {
+    f64::from(u32::try_from(millis / 1_000_000).unwrap()) * 1e6 + f64::from(u32::try_from(millis % 1_000_000).unwrap())
+}
