@@ -50,7 +50,9 @@ fn routes() -> Vec<RouteDescription<'static>> {
 pub(super) fn bytes(state: &State) -> Vec<u8> {
     let routes = routes();
     let parameters = routes.iter().filter_map(|route| route.resource_type).flat_map(|resource_type| {
-        search::registry().parameters(resource_type).map(move |parameter| SearchParameterDescription {
+        // A named query (`_query`) is no parameter that a search here answers.
+        let answered = search::registry().parameters(resource_type).filter(|parameter| parameter.code != "_query");
+        answered.map(move |parameter| SearchParameterDescription {
             resource_type: Some(resource_type),
             name: &parameter.code,
             kind: parameter.kind().code(),

@@ -24,11 +24,16 @@ fn person(row: &Row) -> Person {
 }
 
 /// Opens the records of all patients of the samples.
-fn open_all(world: &World, rows: &[Row]) {
+pub(crate) fn open_all(world: &World, rows: &[Row]) {
     let mut opened = BTreeSet::new();
     for row in rows.iter().filter(|row| opened.insert(row["ins"].clone())) {
         world.open_record_for_practitioner(&person(row));
     }
+}
+
+/// The samples and their patients.
+pub(crate) fn samples() -> Vec<Row> {
+    rows("documents", "every_sample_is_deposited_into_the_record_of_its_patient")
 }
 
 /// The account of a document's translation: path, and whether it has a target.
@@ -92,7 +97,7 @@ mod checks {
 
 #[test]
 fn every_coded_node_is_accounted_for() {
-    let persons = rows("documents", "every_sample_is_deposited_into_the_record_of_its_patient");
+    let persons = samples();
     let table = rows("coded-nodes", "every_coded_node_is_accounted_for");
     on_both(|world| {
         open_all(world, &persons);

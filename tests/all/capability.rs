@@ -64,11 +64,13 @@ fn every_search_parameter_that_it_names_is_answered() {
         let record = world.open_record_for_practitioner(&PAT_TROIS);
         let doctor = world.general_practitioner();
         let statement = doctor.read("metadata");
+        let mut wrong = Vec::new();
         for resource in statement["rest"][0]["resource"].as_array().unwrap() {
             let name = resource["type"].as_str().unwrap();
             for parameter in resource["searchParam"].as_array().into_iter().flatten() {
                 let code = parameter["name"].as_str().unwrap();
                 let value = match parameter["type"].as_str().unwrap() {
+                    _ if code == "_type" => name,
                     "date" => "2026-04-01",
                     "number" => "1",
                     "quantity" => "1",
@@ -84,11 +86,13 @@ fn every_search_parameter_that_it_names_is_answered() {
                 };
                 let answer = doctor.get(&format!("{name}?{place}{code}={}", encoded(value)));
                 let said = answer.text();
-                assert!(!said.contains("not known") && answer.status < 500, "{name}?{code}: {said}");
                 let costly = answer.status == 400 && said.contains("too-costly");
-                assert!([200, 403].contains(&answer.status) || costly, "{name}?{code}: {} {said}", answer.status);
+                if ![200, 403].contains(&answer.status) && !costly {
+                    wrong.push(format!("{name}?{code}: {} {said}", answer.status));
+                }
             }
         }
+        assert!(wrong.is_empty(), "{} are named and not answered:\n{}", wrong.len(), wrong.join("\n"));
     });
 }
 

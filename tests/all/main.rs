@@ -14,6 +14,7 @@ mod previous_results;
 mod td02;
 mod tokens;
 mod trace;
+mod validator;
 
 mod translate;
 

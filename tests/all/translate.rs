@@ -1,4 +1,11 @@
 //! The ANS sample documents (in ../shared/samples/cda, no part of this repository) through parser and translator.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking; a skipped test says so"
+)]
 mod golden;
 
 use dmp_fhir::{cda, translate};
@@ -96,6 +103,103 @@ fn every_coded_node_of_a_laboratory_chapter_has_a_target() {
     if !seen.is_empty() {
         assert_eq!(seen, expected.into_iter().collect::<Vec<_>>());
     }
+}
+
+/// Resources of each laboratory file, counted in the XML with lxml: acts, organizers, observations (previous ones too) are
+/// Observations; 3.77 and isolates are Specimens.
+#[test]
+fn each_laboratory_file_gives_the_resources_that_its_elements_stand_for() {
+    let expected = BTreeMap::from([
+        ("BIO-CR-BIO_2021.01_Auto-Presentable", (16, 0)),
+        ("BIO-CR-BIO_2021.01_Electrophorese", (76, 4)),
+        ("BIO-CR-BIO_2024.01_DEP-CCU-tout-structure", (7, 1)),
+        ("BIO-CR-BIO_2024.01_Microbiologie_V1", (21, 3)),
+        ("BIO-CR-BIO_2024.01_Microbiologie_V2", (21, 3)),
+        ("BIO-CR-BIO_2024.01_TSH_1", (3, 0)),
+        ("BIO-TROD_2024.01_COVID-19_Grippe-A_Grippe-B", (4, 0)),
+    ]);
+    let mut seen = BTreeMap::new();
+    for path in samples().iter().filter(|path| name(path).starts_with("BIO-")) {
+        let translation = translate::translate(&parsed(path));
+        let count = |kind: &str| translation.entries.iter().filter(|entry| entry.resource["resourceType"] == kind).count();
+        assert_eq!(count("DiagnosticReport"), 1, "{}", name(path));
+        seen.insert(name(path), (count("Observation"), count("Specimen")));
+    }
+    if !seen.is_empty() {
+        let seen: BTreeMap<&str, (usize, usize)> = seen.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
+/// Values read by hand in the XML of the thyroid report.
+#[test]
+fn results_are_what_the_documents_say() {
+    let file = "BIO-CR-BIO_2024.01_TSH_1";
+    for (loinc, value, interpretation, low, high) in
+        [("3016-3", "1.950 m[IU]/L", "N", "0.270", "4.200"), ("3024-7", "7.67 pg/mL", "L", "9.30", "17.00")]
+    {
+        let Some(path) = samples().into_iter().find(|path| name(path) == file) else { return };
+        let translation = translate::translate(&parsed(&path));
+        let found = translation.entries.iter().map(|entry| Value::Object(entry.resource.clone()));
+        let result = found
+            .into_iter()
+            .find(|resource| resource["code"]["coding"][0]["code"] == loinc && !resource["valueQuantity"].is_null());
+        let result = result.unwrap_or_else(|| panic!("{loinc}"));
+        let quantity = |value: &Value| format!("{} {}", value["value"], value["unit"].as_str().unwrap());
+        assert_eq!(quantity(&result["valueQuantity"]), value, "{loinc}");
+        assert_eq!(result["interpretation"][0]["coding"][0]["code"], interpretation);
+        assert_eq!(result["referenceRange"][0]["low"]["value"].to_string(), low);
+        assert_eq!(result["referenceRange"][0]["high"]["value"].to_string(), high);
+        assert_eq!(result["effectiveDateTime"], "2014-04-02T14:55:21+02:00");
+    }
+}
+
+#[test]
+fn each_line_of_an_antibiogram_has_antibiotic_organism_and_sensitivity_together() {
+    let Some(path) = samples().into_iter().find(|path| name(path) == "BIO-CR-BIO_2024.01_Microbiologie_V1") else { return };
+    let translation = translate::translate(&parsed(&path));
+    let by_url: BTreeMap<&str, &dmp_fhir::fhir::Resource> =
+        translation.entries.iter().map(|entry| (entry.full_url.as_str(), &entry.resource)).collect();
+    let mut lines = Vec::new();
+    for resource in by_url.values().filter(|resource| resource["resourceType"] == "Observation") {
+        let code = resource["code"]["coding"][0]["code"].as_str().unwrap_or("");
+        if !["20-8", "28-1", "18928-2"].contains(&code) {
+            continue;
+        }
+        let quantity = &resource["valueQuantity"];
+        let specimen = by_url[resource["specimen"]["reference"].as_str().unwrap()];
+        lines.push(format!(
+            "{} {code} {}{} {}",
+            specimen["type"]["coding"][0]["code"].as_str().unwrap(),
+            quantity["comparator"].as_str().unwrap(),
+            quantity["value"],
+            resource["interpretation"][0]["coding"][0]["code"].as_str().unwrap()
+        ));
+    }
+    lines.sort();
+    let expected = [
+        "112283007 18928-2 <0.032 S",
+        "112283007 20-8 >=0.512 R",
+        "112283007 28-1 <0.128 I",
+        "58800005 18928-2 <0.014 S",
+        "58800005 20-8 <0.012 S",
+        "58800005 28-1 <0.013 S",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_corrected_report_says_which_results_it_replaces() {
+    let version = |number: u8| samples().into_iter().find(|path| name(path).ends_with(&format!("Microbiologie_V{number}")));
+    let (Some(old), Some(new)) = (version(1), version(2)) else { return };
+    let old = translate::translate(&parsed(&old));
+    let mut new = translate::translate(&parsed(&new));
+    translate::mark_replacements(&mut new.entries, &old.entries, |entry| Some(entry.full_url.clone()));
+    let report = new.entries.iter().find(|entry| entry.entry_path == "/ClinicalDocument#DiagnosticReport").unwrap();
+    let extension = &report.resource["extension"][0];
+    assert_eq!(extension["url"], "http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces");
+    let old_report = old.entries.iter().find(|entry| entry.entry_path == "/ClinicalDocument#DiagnosticReport").unwrap();
+    assert_eq!(extension["valueReference"]["reference"], old_report.full_url);
 }
 
 const LABORATORY_NODES: [(&str, (usize, usize)); 7] = [

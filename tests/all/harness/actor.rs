@@ -8,7 +8,7 @@ pub(crate) struct Actor {
     agent: ureq::Agent,
     /// `http://127.0.0.1:PORT/fhir`.
     pub(crate) base: String,
-    token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 impl Actor {

@@ -40,12 +40,17 @@ pub(crate) struct Record {
 
 /// Runs a spec on SQLite and on PostgreSQL; the second is skipped, with a printed line, where it is not installed.
 pub(crate) fn on_both(spec: impl Fn(&World)) {
-    let sqlite = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", sqlite.path().join("dmp.sqlite").display());
-    World::run(sqlite, database, None, &spec);
+    on_sqlite(&spec);
     if let Some(postgresql) = crate::cluster::database() {
         World::run(tempfile::tempdir().unwrap(), postgresql.url, Some(postgresql.master_key), &spec);
     }
+}
+
+/// The same on SQLite alone, for what the database cannot change.
+pub(crate) fn on_sqlite(spec: impl Fn(&World)) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("dmp.sqlite").display());
+    World::run(folder, database, None, &spec);
 }
 
 fn settings(folder: &Path, database: &str, master_key: Option<PathBuf>) -> dmp_fhir::config::Settings {
