@@ -35,8 +35,9 @@ pub(super) fn prepare(location: &Location, settings: &Settings, manager: &Manage
         }
         Location::Postgresql(_) => {
             let mut connection = manager.connect()?;
-            connection.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
-            // The lock goes with the session, also where a step fails.
+            // A migration may take longer than a request, and another process waits for it; the lock goes with the session.
+            connection
+                .batch_execute(&format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({LOCK})"))?;
             migrate(&mut connection)?;
             keys(&mut connection, Dialect::Postgresql, settings, PathBuf::from("dmp-fhir.key"))
         }

@@ -6,6 +6,8 @@
 //! - `FROM resource` is written in one function (`select.rs`).
 //! - An answer leaves only as [`Recorded`]: its trace is durable, or it holds no data.
 //! - A write, its index rows and its trace are one transaction. Everything is the same on both databases.
+//!
+#![doc = include_str!("README.md")]
 mod access;
 mod alias;
 mod audit;
@@ -20,6 +22,7 @@ mod facts;
 mod flights;
 mod migrate;
 mod order;
+mod ordered;
 mod page;
 mod predicate;
 mod recorded;
@@ -37,6 +40,7 @@ pub use audit::{AuditCursor, audit_read, audit_search};
 pub use document::{DocumentTwin, Original, document_find, document_get, document_put, document_register};
 pub use error::StoreError;
 pub use facts::{facts_write, record_create};
+pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{NewResource, Stored, resource_by_origin, resource_put, resource_read, resource_version_read};

@@ -29,7 +29,7 @@ impl Order {
                 Sort::Updated { descending } => (OrderKey::Updated, *descending),
                 Sort::Range { key, descending } => (OrderKey::Range(*key), *descending),
                 Sort::Body { .. } => {
-                    return Err(Problem::new(IssueKind::ParameterUnknown, "Sorting by this parameter is done on all matches"));
+                    return Err(Problem::new(IssueKind::ParameterUnknown, "Sorting by this parameter needs one record"));
                 }
             });
         }

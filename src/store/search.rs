@@ -17,7 +17,7 @@ use diesel::sql_types::{BigInt, Binary, Double, Integer};
 /// Most resources that have changed since a snapshot and are looked at for a later page.
 pub(super) const CHANGED_MAX: i64 = 20_000;
 /// Rows that one statement reads where bodies decide.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// Places in a chunk of [`resource_places`] and [`resource_referring`].
 const PLACES: usize = 1000;
@@ -85,7 +85,7 @@ pub fn resource_search(
 
 impl Search<'_> {
     /// What a cursor is sealed about: this query of this caller in this place.
-    fn about(&self) -> Vec<u8> {
+    pub(super) fn about(&self) -> Vec<u8> {
         let place = match self.access.scope() {
             Scope::Record(pid, _) => format!("record {}", pid.0),
             Scope::Own(pid) => format!("own {}", pid.0),
@@ -161,7 +161,12 @@ impl Search<'_> {
     }
 
     /// The next rows of the index, in order.
-    fn batch(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Result<Vec<Hit>, Problem> {
+    pub(super) fn batch(
+        &self,
+        snapshot: Option<i64>,
+        after: Option<&(Vec<SortValue>, i64)>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, Problem> {
         self.load(&self.batch_sql(snapshot, after, limit))
     }
 
@@ -274,7 +279,7 @@ impl Search<'_> {
     }
 
     /// The version that was the present one at the snapshot; none where there was none yet.
-    fn version_at(&self, pid: i64, rid: i64, snapshot: i64) -> Result<Option<(Hit, IndexRows)>, Problem> {
+    pub(super) fn version_at(&self, pid: i64, rid: i64, snapshot: i64) -> Result<Option<(Hit, IndexRows)>, Problem> {
         let mut sql = self.unit.sql("SELECT version, updated, body, rows FROM history WHERE pid = ");
         sql.integer(pid).push(" AND rid = ").integer(rid).push(" AND updated <= ").integer(snapshot);
         sql.push(" ORDER BY version DESC LIMIT 1");

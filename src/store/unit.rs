@@ -11,7 +11,7 @@ use crate::fhir::outcome::IssueKind;
 use crate::ids::{Pid, Rid};
 use crate::policy::{Facts, Masks, Permit, ReadScope};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a unit may do.
@@ -35,6 +35,7 @@ pub struct Unit {
     again: Cell<bool>,
     created: RefCell<Vec<Pid>>,
     stamps: RefCell<HashMap<Pid, i64>>,
+    locked: RefCell<HashSet<Pid>>,
 }
 
 impl Unit {
@@ -50,6 +51,7 @@ impl Unit {
             again: Cell::new(false),
             created: RefCell::default(),
             stamps: RefCell::default(),
+            locked: RefCell::default(),
         }
     }
 
@@ -205,12 +207,14 @@ impl Unit {
 
     /// Every write locks its record until the transaction ends (SQLite has one writer, so it is locked already).
     pub(super) fn lock(&self, pid: Pid) -> Result<(), Problem> {
-        if self.dialect() == Dialect::Sqlite {
+        if self.dialect() == Dialect::Sqlite || self.locked.borrow().contains(&pid) {
             return Ok(());
         }
         let mut sql = self.sql("SELECT pg_advisory_xact_lock(");
         sql.integer(pid.0).push(")");
-        self.run(|connection| sql.execute(connection)).map(|_| ())
+        self.run(|connection| sql.execute(connection))?;
+        self.locked.borrow_mut().insert(pid);
+        Ok(())
     }
 
     /// The `updated` of what this unit writes in a record: grows in commit order, because the record is locked.

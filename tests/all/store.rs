@@ -256,6 +256,55 @@ fn keys_stay_the_same_when_a_database_is_opened_again_and_a_lost_master_key_stop
 }
 
 #[test]
+fn processes_that_open_a_new_database_at_once_agree_on_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(format!("sqlite:{}", folder.path().join("dmp.sqlite").display()));
+    settings.readers = 1;
+    let secrets: Vec<[u8; 16]> = std::thread::scope(|scope| {
+        let open_it = || Store::open(&settings).unwrap().search_secret();
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(open_it)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(secrets.iter().all(|secret| *secret == secrets[0]));
+}
+
+#[test]
+fn a_write_runs_again_where_the_facts_changed_under_it_and_then_obeys_them() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        let runs = Arc::new(Mutex::new(0));
+        let (runs_in, store) = (runs.clone(), bench.store.clone());
+        let sqlite = bench.name == "SQLite";
+        let result = bench.write(move |unit| {
+            let name = RecordName::Pid(pid);
+            let facts_seen = unit.facts(&name)?.unwrap();
+            *runs_in.lock().unwrap() += 1;
+            if *runs_in.lock().unwrap() == 1 && !sqlite {
+                // Between the decision and its opening another writer closes the record (SQLite has no other writer).
+                let store = store.clone();
+                std::thread::spawn(move || {
+                    let closed = Facts { state: RecordState::Closed, ..facts(pid, &ins(1), &[]) };
+                    wait(store.write(move |unit| {
+                        outcome_of(&writer(unit, pid).and_then(|access| facts_write(unit, &access, &closed)), Vec::new())
+                    }))
+                })
+                .join()
+                .unwrap();
+            }
+            let interaction = Interaction::Deposit { record: name, body: Resource::new() };
+            let permit = policy::decide(&professional("martin"), &interaction, Some(&facts_seen), unit.now())
+                .map_err(|denial| denial.problem)?;
+            unit.open(permit).map(|_| ())
+        });
+        let runs = *runs.lock().unwrap();
+        match (sqlite, result) {
+            (true, result) => assert_eq!((runs, result), (1, Ok(()))),
+            (false, result) => assert_eq!((runs, result.map_err(|problem| problem.kind())), (2, Err(IssueKind::Forbidden))),
+        }
+    });
+}
+
+#[test]
 fn a_resource_comes_back_byte_for_byte_and_each_version_stays_readable() {
     on_both(|bench| {
         let pid = bench.record(&ins(1), &["martin"]);
@@ -511,5 +560,25 @@ fn the_directory_is_written_by_a_system_with_that_right_and_read_by_everyone() {
             })
             .unwrap();
         assert!(bench.get(professional("stranger"), Pid::DIRECTORY, "Organization", Rid(50)).is_some(), "{}", bench.name);
+    });
+}
+
+#[test]
+fn asking_whether_a_person_has_a_record_shows_the_patient_and_nothing_else() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        let patient = NewResource { resource_type: kind("Patient"), ..observation(Rid::PATIENT, 1, &[]) };
+        bench.put(pid, vec![patient, observation(Rid(1000), 1, &[])]);
+        let see = |number, resource_type: &'static str, rid| {
+            bench
+                .read(move |unit| {
+                    let access = open(unit, &professional("stranger"), &Interaction::Existence { ins: Some(ins(number)) })?;
+                    Ok((access.pid(), resource_read(unit, &access, kind(resource_type), rid)?.is_some()))
+                })
+                .unwrap()
+        };
+        assert_eq!(see(1, "Patient", Rid::PATIENT), (Some(pid), true), "{}", bench.name);
+        assert_eq!(see(1, "Observation", Rid(1000)), (Some(pid), false), "{}", bench.name);
+        assert_eq!(see(2, "Patient", Rid::PATIENT), (None, false), "{}: no record of this person", bench.name);
     });
 }

@@ -18,7 +18,7 @@ use dmp_fhir::policy::{Actor, Authorisation, Facts, RecordState};
 use dmp_fhir::search::{IndexRows, Key, Plan, Predicate, RangeTest, Sort};
 use dmp_fhir::store::{
     Cursor, NewResource, Page, PageRequest, Stored, facts_write, resource_places, resource_put, resource_referring,
-    resource_search,
+    resource_search, resource_search_ordered,
 };
 
 pub(crate) fn plan(predicates: Vec<Predicate>) -> Plan {
@@ -574,4 +574,64 @@ fn what_a_write_in_flight_brings_is_in_no_page_of_a_search_that_began_before_it_
         assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), next(&page, 9))), [1], "{}", bench.name);
         assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), first(9))), [10, 5, 1], "{}", bench.name);
     });
+}
+
+#[test]
+fn an_order_that_only_bodies_give_holds_over_pages_also_when_everything_changes() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        // By the last digit of the number, which only this test's comparison knows.
+        bench.put(pid, [13, 21, 32, 41, 52, 60].map(|rid| observation(Rid(rid), rid, &[7])).to_vec());
+        let ordered = |page: PageRequest| {
+            bench
+                .read(move |unit| {
+                    let access =
+                        searcher(unit, &professional("martin"), SearchPlace::Record(RecordName::Pid(pid)), "Observation")?;
+                    let mut digit = |a: &Stored, b: &Stored| (a.rid.0 % 10).cmp(&(b.rid.0 % 10));
+                    resource_search_ordered(unit, &access, &plan(vec![token(7)]), &page, &mut |_| true, &mut digit)
+                })
+                .unwrap()
+        };
+        let page = ordered(first(2));
+        assert_eq!((rids(&page), page.total), (vec![60, 21], Some(6)), "{}", bench.name);
+        // The last one given is withdrawn, one changes so that it matches no more, one is new.
+        let mut withdrawn = observation(Rid(21), 21, &[7]);
+        withdrawn.labels = label::WITHDRAWN;
+        bench.put(pid, vec![withdrawn, observation(Rid(32), 32, &[8]), observation(Rid(71), 71, &[7])]);
+        let page = ordered(next(&page, 2));
+        assert_eq!((rids(&page), page.total), (vec![41, 32], Some(6)), "{}", bench.name);
+        let page = ordered(next(&page, 9));
+        assert_eq!((rids(&page), page.next), (vec![52, 13], None), "{}", bench.name);
+    });
+}
+
+#[test]
+fn last_updated_is_compared_as_it_was_when_the_search_began() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        bench.put(pid, vec![observation(Rid(1), 1, &[7])]);
+        bench.put(pid, vec![observation(Rid(2), 2, &[7]), observation(Rid(3), 3, &[7])]);
+        let updated = |rid| bench.get(professional("martin"), pid, "Observation", Rid(rid)).unwrap().updated.0;
+        let two = updated(2);
+        assert!(two > updated(1), "the second write is later");
+        let at = value_of;
+        for (test, expected) in [
+            (RangeTest::Within(at(two), at(two + 1)), vec![3, 2]),
+            (RangeTest::LoBelow(at(two)), vec![1]),
+            (RangeTest::HiAbove(at(two)), vec![3, 2]),
+            (RangeTest::HiAbove(at(two + 1)), vec![]),
+        ] {
+            let page = search(bench, pid, &plan(vec![Predicate::Updated(vec![test])]), first(10));
+            assert_eq!(rids(&page), expected, "{} {test:?}", bench.name);
+        }
+        let before = plan(vec![Predicate::Updated(vec![RangeTest::LoBelow(at(two + 1))])]);
+        let page = search(bench, pid, &before, first(1));
+        bench.put(pid, vec![observation(Rid(2), 2, &[7])]);
+        assert_eq!(rids(&search(bench, pid, &before, next(&page, 9))), [2, 1], "{}: changed since", bench.name);
+    });
+}
+
+/// Milliseconds as a search value.
+fn value_of(millis: i64) -> f64 {
+    f64::from(u32::try_from(millis / 1_000_000).unwrap()) * 1e6 + f64::from(u32::try_from(millis % 1_000_000).unwrap())
 }
