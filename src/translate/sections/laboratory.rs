@@ -1,6 +1,6 @@
 //! The laboratory report: FR-Resultats-examens-de-biologie-medicale (3.21) and everything below it (C7).
 use super::super::account::Reason;
-use super::super::codes::concept;
+use super::super::codes::{concept, repeated};
 use super::super::context::{Context, PARTICIPANTS};
 use super::super::datatypes::{When, when};
 use super::super::header::Header;
@@ -72,7 +72,7 @@ fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
     let mut sections: Vec<Element<'_>> = entry.ancestors().filter(|around| around.is("section")).collect();
     sections.reverse();
     for section in sections.into_iter().take(CHAPTERS) {
-        let Some(code) = section.child("code").and_then(|code| concept(context, code)) else { continue };
+        let Some(code) = section.child("code").and_then(|code| concept(context, code)).map(repeated) else { continue };
         if section.has_template(template::LABORATORY_CHAPTER) && !context.laboratory.chapters.contains(&code) {
             context.laboratory.chapters.push(code.clone());
         }
@@ -215,7 +215,7 @@ fn own_code(context: &mut Context<'_>, element: Element<'_>, isolate: bool, scop
         None if isolate => Some(json!({"text": "Isolat"})),
         None => {
             context.issue(IssueCode::CodeFromAncestor, element);
-            scope.code.take()
+            scope.code.take().map(repeated)
         }
     };
 }
