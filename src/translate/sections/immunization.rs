@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 ///
 /// @negationInd=true -> status `not-done` (statusReason from 3.36);  else statusCode by C4, none fits: listed
 /// consumable .../manufacturedMaterial/code, translation, name, lotNumberText -> vaccineCode, lotNumber
-/// effectiveTime -> occurrence[x] (absent: data-absent-reason);  routeCode, approachSiteCode, doseQuantity -> the same
-/// code INITIMMUNIZ, BOOSTER... -> protocolApplied.series;  3.82 rank -> protocolApplied.doseNumber[x]
+/// effectiveTime -> `occurrence[x]` (absent: data-absent-reason);  routeCode, approachSiteCode, doseQuantity -> the same
+/// code INITIMMUNIZ, BOOSTER... -> protocolApplied.series;  3.82 rank -> `protocolApplied.doseNumber[x]`
 /// CAUS 3.37 -> an Observation, reaction.detail;  3.32 -> note;  performer -> performer (AP);  author/time -> recorded
 pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
     let url = context.url(&element.path());

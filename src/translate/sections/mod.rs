@@ -49,7 +49,7 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => return media::attached_document(context, child),
         _ => {}
     }
-    if child.stated("moodCode") != Some("EVN") {
+    if !states_a_fact(child) {
         context.list(child, Reason::MoodNotTranslated);
         return Vec::new();
     }
@@ -64,6 +64,13 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         None
     };
     made.into_iter().collect()
+}
+
+/// Whether the entry says that something is or was (R1): mood EVN, and not an active entry of the care plan, which is planned.
+fn states_a_fact(child: Element<'_>) -> bool {
+    let section = child.section().and_then(|section| section.child("code")).and_then(|code| code.stated("code"));
+    let planned = section == Some("18776-5") && status::code(child) == Some("active");
+    child.stated("moodCode") == Some("EVN") && !planned
 }
 
 /// Whether the entry's CI-SIS templates are this one, or this one made narrower (`3.48.18` of `3.48`).

@@ -33,7 +33,7 @@ pub(super) struct Parts {
 
 /// observation, organizer, act -> Observation, with the parts that its template knows
 ///
-/// id, statusCode -> identifier, status (C4);  value -> value[x];  interpretationCode -> interpretation
+/// id, statusCode -> identifier, status (C4);  value -> `value[x]`;  interpretationCode -> interpretation
 /// methodCode -> method;  referenceRange -> referenceRange;  negationInd=true -> modifierExtension
 pub(super) fn observation(context: &mut Context<'_>, element: Element<'_>, parts: Parts) -> Option<String> {
     let url = context.url(&element.path());
@@ -110,7 +110,7 @@ fn concepts(context: &mut Context<'_>, element: Element<'_>, name: &str, url: &s
     }
 }
 
-/// observation/value -> value[x] (C7-10 to C7-13); true where code and attested text contradict each other (R6).
+/// observation/value -> `value[x]` (C7-10 to C7-13); true where code and attested text contradict each other (R6).
 fn value(
     context: &mut Context<'_>,
     element: Element<'_>,
@@ -144,7 +144,7 @@ fn value(
     value_differs(context, element, *first)
 }
 
-/// One value as the name and content of value[x].
+/// One value as the name and content of `value[x]`.
 fn value_x(context: &mut Context<'_>, value: Element<'_>) -> Option<(&'static str, Value)> {
     match value.xsi_type().unwrap_or("") {
         "PQ" | "REAL" | "PQR" => pq(context, value, None).map(|quantity| ("valueQuantity", quantity)),
@@ -294,7 +294,7 @@ pub(super) fn is_comment(act: Element<'_>) -> bool {
 
 /// Simple observation (FR-Simple-Observation, 1.2.250.1.213.1.1.3.48) -> Observation
 ///
-/// code -> code;  value -> value[x];  effectiveTime -> effective[x];  performer -> performer;  3.32 -> note
+/// code -> code;  value -> `value[x]`;  effectiveTime -> `effective[x]`;  performer -> performer;  3.32 -> note
 pub(super) fn simple_observation(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
     let url = context.url(&element.path());
     let code = element.child("code").and_then(|code| concept(context, code));
