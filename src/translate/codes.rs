@@ -41,10 +41,10 @@ fn has_judged_displays(system: &str) -> bool {
 
 /// The codings of an element with `@code`: one for each published URI of its system (decision 19).
 pub(super) fn codings(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
-    let Some(code) = element.stated("code") else { return Vec::new() };
+    let Some(code) = element.stated("code").filter(|code| code.len() <= CODE) else { return Vec::new() };
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
     let display = display_name(element);
-    let oid = element.stated("codeSystem");
+    let oid = element.stated("codeSystem").filter(|oid| oid.len() <= CODE);
     let known = oid.and_then(|oid| SYSTEMS.get(oid)).cloned().unwrap_or_default();
     let lacking = known.iter().any(|uri| HL7_CODES.get(uri).is_some_and(|codes| !codes.contains(code.as_str())));
     if lacking {
@@ -82,6 +82,8 @@ fn system_uri(oid: &str) -> Option<String> {
 
 /// Translations of one code that are read.
 const TRANSLATIONS: usize = 32;
+/// Bytes of a code or of the identifier of its system; a longer one is none.
+const CODE: usize = 256;
 /// Bytes of a displayName; a longer one is none.
 const DISPLAY: usize = 2_000;
 
@@ -136,6 +138,15 @@ pub(super) fn concept(context: &mut Context<'_>, element: Element<'_>) -> Option
         out.insert("text".into(), json!(text));
     }
     Some(Value::Object(out))
+}
+
+/// A concept that many resources repeat: without a text that is longer than a name.
+pub(super) fn repeated(mut concept: Value) -> Value {
+    let long = concept.get("text").and_then(Value::as_str).is_some_and(|text| text.len() > DISPLAY);
+    if let Some(members) = concept.as_object_mut().filter(|_| long) {
+        members.remove("text");
+    }
+    concept
 }
 
 /// The reason why an element with a nullFlavor has no value, as a CodeableConcept.
@@ -227,6 +238,17 @@ mod tests {
         assert!(!contradict("Positif", "positif"));
         assert!(!contradict("positif", "recherche négative"));
         assert!(!contradict("oui", "négatif"));
+    }
+
+    #[test]
+    fn every_code_system_stands_once_and_each_of_hl7_has_its_codes() {
+        let lines = include_str!("../../schema/cda-code-systems.tsv").lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(SYSTEMS.len(), lines - 1);
+        for uri in SYSTEMS.values().flatten().filter(|uri| uri.starts_with("http://terminology.hl7.org/")) {
+            assert!(HL7_CODES.get(uri).is_some_and(|codes| codes.len() > 2), "{uri}");
+        }
+        assert!(HL7_CODES["http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"].contains("HH"));
+        assert!(!HL7_CODES["http://terminology.hl7.org/CodeSystem/v3-ObservationMethod"].contains("107"));
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub(super) struct Context<'d> {
     /// Whether the document has laboratory entries: then a DiagnosticReport is made.
     pub(super) has_laboratory: bool,
     pub(super) laboratory: Laboratory,
+    /// Authors and informants of entries: agents of the Provenance.
+    pub(super) agents: Vec<(&'static str, String)>,
     /// Participants made so far, by what identifies them.
     pub(super) participants: HashMap<String, usize>,
     pub(super) entries: Vec<Entry>,
@@ -95,6 +97,7 @@ impl<'d> Context<'d> {
             encounter: None,
             has_laboratory: false,
             laboratory: Laboratory::default(),
+            agents: Vec::new(),
             participants: HashMap::new(),
             entries: Vec::new(),
             places: HashMap::new(),

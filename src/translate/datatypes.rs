@@ -120,7 +120,7 @@ pub(super) fn instant(context: &mut Context<'_>, element: Element<'_>) -> Option
     date_time(context, element).filter(|time| time.contains('T'))
 }
 
-/// When something was: the two forms of effective[x], performed[x], collected[x].
+/// When something was: `effective[x]`, `performed[x]`, `collected[x]` in their two forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum When {
     /// One time.

@@ -2,6 +2,7 @@
 //!
 //! Meaning before shape: moodCode, negation and typeCode decide before a template does. Templates decide, not kinds of
 //! documents. Every coded node has a target or a [`Reason`]. No status is guessed: what the value set cannot say is listed.
+#![doc = include_str!("README.md")]
 #![deny(clippy::wildcard_enum_match_arm)]
 mod account;
 mod codes;

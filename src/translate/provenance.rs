@@ -41,6 +41,7 @@ pub(super) fn provenance(context: &mut Context<'_>, header: &Header) {
     agents.extend(header.legal.iter().map(|legal| agent("legal", &who(&legal.party))));
     agents.extend(header.attesters.iter().map(|attester| agent("attester", &who(&attester.party))));
     agents.extend(header.participants.iter().map(|(kind, who)| participant(kind, &who.reference())));
+    agents.extend(context.agents.iter().map(|(kind, url)| agent(kind, &reference(url))));
     let mut seen = HashSet::new();
     agents.retain(|agent| seen.insert(agent.to_string()));
     set(&mut out, "agent", Value::Array(agents));

@@ -38,7 +38,8 @@ fn parsed(path: &Path) -> cda::Document {
 fn every_sample_is_translated_and_refers_only_to_itself_its_patient_and_its_document() {
     let files = samples();
     for path in &files {
-        let translation = translate::translate(&parsed(path));
+        let document = parsed(path);
+        let translation = translate::translate(&document);
         let known: HashSet<&str> = translation.entries.iter().map(|entry| entry.full_url.as_str()).collect();
         assert_eq!(known.len(), translation.entries.len(), "{}: one path, one resource", name(path));
         for entry in &translation.entries {
@@ -50,7 +51,7 @@ fn every_sample_is_translated_and_refers_only_to_itself_its_patient_and_its_docu
         let types: Vec<&str> = translation.entries.iter().map(|entry| entry.resource["resourceType"].as_str().unwrap()).collect();
         assert_eq!(types.iter().filter(|kind| **kind == "Composition").count(), 1, "{}", name(path));
         assert_eq!(types.last(), Some(&"Provenance"), "{}", name(path));
-        dump(path, &translation);
+        dump(&name(path), &document, std::fs::read(path).unwrap().len(), &translation);
     }
 }
 
@@ -202,6 +203,59 @@ fn a_corrected_report_says_which_results_it_replaces() {
     assert_eq!(extension["valueReference"]["reference"], old_report.full_url);
 }
 
+/// Elements dropped, attributes renamed, text cut: whatever stays well-formed is translated, and never panics.
+#[test]
+fn no_damaged_document_makes_the_translator_panic() {
+    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = |bound: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % u64::try_from(bound).unwrap()).unwrap()
+    };
+    let mut translated = 0;
+    for path in samples().iter().filter(|path| std::fs::metadata(path).unwrap().len() < 140_000) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for _ in 0..12 {
+            let mut damaged = text.clone();
+            for _ in 0..8 {
+                let words = [
+                    "code=",
+                    "value=",
+                    "xsi:type=",
+                    "root=",
+                    "extension=",
+                    "moodCode=",
+                    "codeSystem=",
+                    "templateId",
+                    "high",
+                    "low",
+                ];
+                let word = words[random(words.len())];
+                let places: Vec<usize> = damaged.match_indices(word).map(|(at, _)| at).collect();
+                if places.is_empty() {
+                    continue;
+                }
+                let at = places[random(places.len())];
+                let other = ["x=", "value=", "extension=", "unit=", "nullFlavor=", "inclusive="][random(6)];
+                if word.ends_with('=') {
+                    damaged.replace_range(at..at + word.len(), other);
+                }
+                let digits: Vec<usize> = damaged.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
+                let digit = digits[random(digits.len())];
+                damaged.replace_range(digit..=digit, ["", "-", "é", "."][random(4)]);
+            }
+            if let Ok(document) = cda::parse(damaged.as_bytes()) {
+                let translation = translate::translate(&document);
+                let _ = translate::document_reference(&document, &translate::DepositedFile::default());
+                assert!(!translation.entries.is_empty());
+                translated += 1;
+            }
+        }
+    }
+    assert!(samples().is_empty() || translated > 20, "{translated}");
+}
+
 const LABORATORY_NODES: [(&str, (usize, usize)); 7] = [
     ("BIO-CR-BIO_2021.01_Auto-Presentable", (37, 37)),
     ("BIO-CR-BIO_2021.01_Electrophorese", (146, 146)),
@@ -213,7 +267,7 @@ const LABORATORY_NODES: [(&str, (usize, usize)); 7] = [
 ];
 
 /// Writes what the validator reads, where `target/translation-dump` is a folder.
-fn dump(path: &Path, translation: &translate::Translation) {
+fn dump(name: &str, document: &cda::Document, size: usize, translation: &translate::Translation) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/translation-dump");
     if !folder.is_dir() {
         return;
@@ -228,10 +282,8 @@ fn dump(path: &Path, translation: &translate::Translation) {
         references.insert(entry.full_url.clone(), format!("{kind}/{id}"));
     }
     let mut lines = String::new();
-    let document = parsed(path);
-    let bytes = std::fs::read(path).unwrap();
-    let file = translate::DepositedFile { size: bytes.len(), sha1_base64: "2jmj7l5rSw0yVb/vlWAYkK/YBwk=".to_owned() };
-    let (reference, issues) = translate::document_reference(&document, &file);
+    let file = translate::DepositedFile { size, sha1_base64: "2jmj7l5rSw0yVb/vlWAYkK/YBwk=".to_owned() };
+    let (reference, issues) = translate::document_reference(document, &file);
     let mut resources: Vec<Value> = translation.entries.iter().map(|entry| Value::Object(entry.resource.clone())).collect();
     for (resource, entry) in resources.iter_mut().zip(&translation.entries) {
         resource["id"] = json!(entry.full_url.strip_prefix("urn:uuid:").unwrap());
@@ -244,7 +296,7 @@ fn dump(path: &Path, translation: &translate::Translation) {
         lines.push_str(&resource.to_string());
         lines.push('\n');
     }
-    std::fs::write(folder.join(format!("{}.ndjson", name(path))), lines).unwrap();
+    std::fs::write(folder.join(format!("{name}.ndjson")), lines).unwrap();
     let mut report = String::new();
     for issue in translation.issues.iter().chain(&issues) {
         report.push_str(&format!("{} {}\n", issue.code.code(), issue.path));
@@ -252,7 +304,7 @@ fn dump(path: &Path, translation: &translate::Translation) {
     for entry in translation.account.iter().filter(|entry| entry.target.is_none()) {
         report.push_str(&format!("{} {}\n", entry.reason.unwrap().code(), entry.path));
     }
-    std::fs::write(folder.join(format!("{}.txt", name(path))), report).unwrap();
+    std::fs::write(folder.join(format!("{name}.txt")), report).unwrap();
 }
 
 fn replace(value: &mut Value, references: &BTreeMap<String, String>) {

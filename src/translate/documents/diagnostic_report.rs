@@ -14,7 +14,7 @@ pub(in super::super) const PATH: &str = "/ClinicalDocument#DiagnosticReport";
 /// A document with laboratory entries -> DiagnosticReport
 ///
 /// id -> identifier;  code -> code;  lab:statusCode of the service events -> status (the least, C4)
-/// category: LAB, LOINC 26436-6, each chapter's code;  first serviceEvent/effectiveTime -> effective[x]
+/// category: LAB, LOINC 26436-6, each chapter's code;  first serviceEvent/effectiveTime -> `effective[x]`
 /// effectiveTime -> issued;  serviceEvent/performer -> performer;  AUTHEN -> resultsInterpreter;  orders -> basedOn
 /// acts -> result;  3.77, isolates -> specimen;  3.103 -> media;  section 55108-5 -> presentedForm
 pub(in super::super) fn diagnostic_report(context: &mut Context<'_>, header: &Header) -> Option<String> {

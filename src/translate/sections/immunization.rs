@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 ///
 /// @negationInd=true -> status `not-done` (statusReason from 3.36);  else statusCode by C4, none fits: listed
 /// consumable .../manufacturedMaterial/code, translation, name, lotNumberText -> vaccineCode, lotNumber
-/// effectiveTime -> occurrence[x] (absent: data-absent-reason);  routeCode, approachSiteCode, doseQuantity -> the same
-/// code INITIMMUNIZ, BOOSTER... -> protocolApplied.series;  3.82 rank -> protocolApplied.doseNumber[x]
+/// effectiveTime -> `occurrence[x]` (absent: data-absent-reason);  routeCode, approachSiteCode, doseQuantity -> the same
+/// code INITIMMUNIZ, BOOSTER... -> protocolApplied.series;  3.82 rank -> `protocolApplied.doseNumber[x]`
 /// CAUS 3.37 -> an Observation, reaction.detail;  3.32 -> note;  performer -> performer (AP);  author/time -> recorded
+/// author, informant -> agents of the Provenance
 pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
     let url = context.url(&element.path());
     let denied = element.stated("negationInd") == Some("true");
@@ -63,8 +64,11 @@ pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> O
     }
     reactions(context, element, &mut out);
     protocol(element, &mut out);
-    if let Some(author) = author {
-        participants::participant_in(context, author);
+    for (name, kind) in [("author", "author"), ("informant", "informant")] {
+        for person in element.children_named(name) {
+            let who = participants::participant_in(context, person);
+            context.agents.extend(who.map(|who| (kind, who.url)));
+        }
     }
     context.add(element.path(), out);
     claim(context, element, &url);
@@ -85,6 +89,7 @@ fn claim(context: &mut Context<'_>, element: Element<'_>, url: &str) {
                 | "doseQuantity"
                 | "consumable"
                 | "author"
+                | "informant"
                 | "performer"
         );
         if read {
@@ -98,6 +103,7 @@ fn claim(context: &mut Context<'_>, element: Element<'_>, url: &str) {
             }
         }
     }
+    super::list_rest(context, element);
 }
 
 fn vaccine(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource) {

@@ -1,12 +1,12 @@
 //! The laboratory report: FR-Resultats-examens-de-biologie-medicale (3.21) and everything below it (C7).
 use super::super::account::Reason;
-use super::super::codes::concept;
+use super::super::codes::{concept, repeated};
 use super::super::context::{Context, PARTICIPANTS};
 use super::super::datatypes::{When, when};
 use super::super::header::Header;
 use super::super::issue::IssueCode;
 use super::super::participants::{self, Kind};
-use super::observation::{Parts, comments, is_comment, observation};
+use super::observation::{Parts, authors, comments, is_comment, observation, with_function};
 use super::{has_any, media, specimen};
 use crate::cda::{Element, template};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
     let mut sections: Vec<Element<'_>> = entry.ancestors().filter(|around| around.is("section")).collect();
     sections.reverse();
     for section in sections.into_iter().take(CHAPTERS) {
-        let Some(code) = section.child("code").and_then(|code| concept(context, code)) else { continue };
+        let Some(code) = section.child("code").and_then(|code| concept(context, code)).map(repeated) else { continue };
         if section.has_template(template::LABORATORY_CHAPTER) && !context.laboratory.chapters.contains(&code) {
             context.laboratory.chapters.push(code.clone());
         }
@@ -163,7 +163,7 @@ fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>)
     out
 }
 
-/// performer (3.23), participant AUTHEN, RESP (3.109), DEV, CSM of this node (C7-19, 20, 20a, 20b).
+/// performer (3.23), author, participant AUTHEN, RESP (3.109), DEV, CSM of this node (C7-19, 20, 20a, 20b).
 fn own_participants(context: &mut Context<'_>, element: Element<'_>, scope: &mut Scope) {
     let mut performers = Vec::new();
     for performer in element.children_named("performer").take(PARTICIPANTS) {
@@ -172,6 +172,8 @@ fn own_participants(context: &mut Context<'_>, element: Element<'_>, scope: &mut
     if !performers.is_empty() {
         scope.performers = performers;
     }
+    let room = PARTICIPANTS.saturating_sub(scope.validators.len());
+    scope.validators.extend(authors(context, element).into_iter().take(room));
     for participant in element.children_named("participant") {
         match participant.stated("typeCode").unwrap_or("") {
             kind @ ("AUTHEN" | "RESP") => validator(context, participant, kind, scope),
@@ -199,9 +201,7 @@ fn validator(context: &mut Context<'_>, participant: Element<'_>, kind: &str, sc
         context.issue(IssueCode::LimitReached, participant);
         return;
     }
-    let function = json!({"url": "http://hl7.org/fhir/StructureDefinition/event-performerFunction",
-        "valueCodeableConcept": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": kind}]}});
-    scope.validators.push(json!({"extension": [function], "reference": who.url}));
+    scope.validators.push(with_function(kind, &who.url));
     if kind == "AUTHEN" && who.kind == Kind::Professional && !context.laboratory.interpreters.contains(&who.url) {
         context.laboratory.interpreters.push(who.url);
     }
@@ -215,7 +215,7 @@ fn own_code(context: &mut Context<'_>, element: Element<'_>, isolate: bool, scop
         None if isolate => Some(json!({"text": "Isolat"})),
         None => {
             context.issue(IssueCode::CodeFromAncestor, element);
-            scope.code.take()
+            scope.code.take().map(repeated)
         }
     };
 }

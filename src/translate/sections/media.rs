@@ -16,6 +16,15 @@ pub(super) struct File {
     pub(super) binary: String,
 }
 
+/// Bytes of a title; a longer one is none.
+const TITLE: usize = 1_000;
+
+/// Title of the section around this element.
+fn section_title(element: Element<'_>) -> Option<String> {
+    let title = element.section()?.child("title").filter(|title| title.size() <= TITLE)?;
+    Some(title.text()).filter(|title| !title.is_empty() && title.len() <= TITLE)
+}
+
 /// Bytes of an embedded file with its Attachment, whose url is the Binary.
 fn attachment(context: &mut Context<'_>, value: Element<'_>) -> Option<(String, Map<String, Value>)> {
     if context.is_full() {
@@ -59,12 +68,7 @@ pub(super) fn file(context: &mut Context<'_>, value: Element<'_>, around: Option
     let status = entry.map_or(Some("unknown"), |around| status::media(status::code(around)));
     set(&mut out, "status", json!(status.unwrap_or("unknown")));
     set(&mut out, "subject", Context::subject());
-    let title = entry
-        .and_then(Element::section)
-        .and_then(|section| section.child("title"))
-        .map(Element::text)
-        .or_else(|| context.header.title.clone())
-        .filter(|title| !title.is_empty());
+    let title = entry.and_then(section_title).or_else(|| context.header.title.clone()).filter(|title| title.len() <= TITLE);
     if let Some(title) = title {
         content.insert("title".into(), json!(title));
     }
@@ -120,8 +124,7 @@ pub(super) fn attached_document(context: &mut Context<'_>, organizer: Element<'_
 
 fn presented_form(context: &mut Context<'_>, organizer: Element<'_>, media: Element<'_>, value: Element<'_>) -> Option<String> {
     let (binary, mut content) = attachment(context, value)?;
-    let title = organizer.section().and_then(|section| section.child("title")).map(Element::text);
-    if let Some(title) = title.filter(|title| !title.is_empty()) {
+    if let Some(title) = section_title(organizer) {
         content.insert("title".into(), json!(title));
     }
     context.laboratory.presented.push(Value::Object(content));

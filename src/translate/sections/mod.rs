@@ -49,7 +49,7 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => return media::attached_document(context, child),
         _ => {}
     }
-    if child.stated("moodCode") != Some("EVN") {
+    if !states_a_fact(child) {
         context.list(child, Reason::MoodNotTranslated);
         return Vec::new();
     }
@@ -66,6 +66,13 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
     made.into_iter().collect()
 }
 
+/// Whether the entry says that something is or was (R1): mood EVN, and not an active entry of the care plan, which is planned.
+fn states_a_fact(child: Element<'_>) -> bool {
+    let section = child.section().and_then(|section| section.child("code")).and_then(|code| code.stated("code"));
+    let planned = section == Some("18776-5") && status::code(child) == Some("active");
+    child.stated("moodCode") == Some("EVN") && !planned
+}
+
 /// Whether the entry's CI-SIS templates are this one, or this one made narrower (`3.48.18` of `3.48`).
 ///
 /// An entry with a further template may mean something else: it waits for the function of that template.
@@ -73,6 +80,26 @@ fn is_only(element: Element<'_>, oid: &str) -> bool {
     let narrower = |root: &str| root.strip_prefix(oid).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let mut own = element.templates().filter(|root| root.starts_with(template::ENTRY)).peekable();
     own.peek().is_some() && own.all(narrower)
+}
+
+/// What stands below an entry and was read by no function waits for the function of its template.
+fn list_rest(context: &mut Context<'_>, element: Element<'_>) {
+    for child in specimen::relations(element).flat_map(Element::children) {
+        let is_entry = matches!(
+            child.name(),
+            "act"
+                | "encounter"
+                | "observation"
+                | "observationMedia"
+                | "organizer"
+                | "procedure"
+                | "substanceAdministration"
+                | "supply"
+        );
+        if is_entry {
+            context.list(child, Reason::KindNotTranslatedYet);
+        }
+    }
 }
 
 /// Whether the element has one of these templates.

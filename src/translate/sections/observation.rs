@@ -33,7 +33,7 @@ pub(super) struct Parts {
 
 /// observation, organizer, act -> Observation, with the parts that its template knows
 ///
-/// id, statusCode -> identifier, status (C4);  value -> value[x];  interpretationCode -> interpretation
+/// id, statusCode -> identifier, status (C4);  value -> `value[x]`;  interpretationCode -> interpretation
 /// methodCode -> method;  referenceRange -> referenceRange;  negationInd=true -> modifierExtension
 pub(super) fn observation(context: &mut Context<'_>, element: Element<'_>, parts: Parts) -> Option<String> {
     let url = context.url(&element.path());
@@ -110,7 +110,7 @@ fn concepts(context: &mut Context<'_>, element: Element<'_>, name: &str, url: &s
     }
 }
 
-/// observation/value -> value[x] (C7-10 to C7-13); true where code and attested text contradict each other (R6).
+/// observation/value -> `value[x]` (C7-10 to C7-13); true where code and attested text contradict each other (R6).
 fn value(
     context: &mut Context<'_>,
     element: Element<'_>,
@@ -144,7 +144,7 @@ fn value(
     value_differs(context, element, *first)
 }
 
-/// One value as the name and content of value[x].
+/// One value as the name and content of `value[x]`.
 fn value_x(context: &mut Context<'_>, value: Element<'_>) -> Option<(&'static str, Value)> {
     match value.xsi_type().unwrap_or("") {
         "PQ" | "REAL" | "PQR" => pq(context, value, None).map(|quantity| ("valueQuantity", quantity)),
@@ -292,17 +292,38 @@ pub(super) fn is_comment(act: Element<'_>) -> bool {
     super::has_any(act, &[crate::cda::template::COMMENT, "1.3.6.1.4.1.19376.1.5.3.1.4.2"])
 }
 
+/// author -> performer with the function AUT
+pub(super) fn authors(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
+    let mut out = Vec::new();
+    for author in element.children_named("author").take(context::PARTICIPANTS) {
+        let who = participants::participant_in(context, author).filter(|who| who.kind != participants::Kind::Device);
+        out.extend(who.map(|who| with_function("AUT", &who.url)));
+    }
+    out
+}
+
+/// A performer with the code of what he did (v3-ParticipationType).
+pub(super) fn with_function(code: &str, url: &str) -> Value {
+    let system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+    let function = json!({"url": "http://hl7.org/fhir/StructureDefinition/event-performerFunction",
+        "valueCodeableConcept": {"coding": [{"system": system, "code": code}]}});
+    json!({"extension": [function], "reference": url})
+}
+
 /// Simple observation (FR-Simple-Observation, 1.2.250.1.213.1.1.3.48) -> Observation
 ///
-/// code -> code;  value -> value[x];  effectiveTime -> effective[x];  performer -> performer;  3.32 -> note
+/// code -> code;  value -> `value[x]`;  effectiveTime -> `effective[x]`;  performer, author -> performer;  3.32 -> note
 pub(super) fn simple_observation(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
     let url = context.url(&element.path());
     let code = element.child("code").and_then(|code| concept(context, code));
     let effective = element.child("effectiveTime").and_then(|time| when(context, time));
     let mut performers = Vec::new();
-    for performer in element.children_named("performer") {
+    for performer in element.children_named("performer").take(context::PARTICIPANTS) {
         performers.extend(participants::participant_in(context, performer).map(|who| who.reference()));
     }
+    performers.extend(authors(context, element));
     let notes = comments(context, element, &url);
-    observation(context, element, Parts { code, effective, performers, notes, ..Parts::default() })
+    let made = observation(context, element, Parts { code, effective, performers, notes, ..Parts::default() });
+    super::list_rest(context, element);
+    made
 }

@@ -72,6 +72,7 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
         }
     }
     context.claim(element, &url);
+    super::list_rest(context, element);
     if value.is_some_and(|value| differs_from_text(context, value)) {
         context.tag(&url, "text-differs");
     }

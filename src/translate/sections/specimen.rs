@@ -16,7 +16,7 @@ pub(super) fn is_collection(procedure: Element<'_>) -> bool {
 ///
 /// participant PRD participantRole/id, playingEntity/code -> identifier (R9), type
 /// code -> collection.method;  targetSiteCode -> collection.bodySite
-/// effectiveTime -> collection.collected[x]; `high` alone is the time
+/// effectiveTime -> `collection.collected[x]`; `high` alone is the time
 /// performer, else the header's PRF with function PRELV -> collection.collector
 /// act 3.107 effectiveTime -> receivedTime
 pub(super) fn collection(context: &mut Context<'_>, header: &Header, procedure: Element<'_>) -> String {
