@@ -52,6 +52,8 @@ pub struct Header {
     pub is_self_presenting: bool,
     /// Whether the body is one embedded file (N1).
     pub is_level_one: bool,
+    /// Media type of that file.
+    pub level_one_media_type: Option<String>,
 }
 
 impl std::fmt::Debug for Header {
@@ -270,11 +272,7 @@ impl Document {
             birth_time: value(patient.and_then(|patient| patient.child("birthTime")), "value"),
             gender: value(patient.and_then(|patient| patient.child("administrativeGenderCode")), "code"),
             names: patient.map(Element::person_names).unwrap_or_default(),
-            authors: root
-                .children_named("author")
-                .filter_map(|author| author.child("assignedAuthor"))
-                .map(person)
-                .collect(),
+            authors: root.children_named("author").filter_map(|author| author.child("assignedAuthor")).map(person).collect(),
             legal_authenticator: root.at("legalAuthenticator/assignedEntity").map(person),
             custodian_ids: root
                 .at("custodian/assignedCustodian/representedCustodianOrganization")
@@ -287,6 +285,7 @@ impl Document {
                 .collect(),
             is_self_presenting: self.is_self_presenting(),
             is_level_one: root.at("component/nonXMLBody").is_some(),
+            level_one_media_type: value(root.at("component/nonXMLBody/text"), "mediaType"),
         }
     }
 }

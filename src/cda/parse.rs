@@ -19,10 +19,8 @@ pub fn parse(bytes: &[u8]) -> Result<Document, ParseError> {
         ParseError::NotWellFormed { line: position.row, column: position.col }
     })?;
     let top = tree.root_element();
-    let root = tree
-        .descendants()
-        .find(|node| node.has_tag_name(("urn:hl7-org:v3", "ClinicalDocument")))
-        .ok_or(ParseError::NotCda)?;
+    let root =
+        tree.descendants().find(|node| node.has_tag_name(("urn:hl7-org:v3", "ClinicalDocument"))).ok_or(ParseError::NotCda)?;
     let document = Builder::build(root, root != top);
     if document.root().child("id").is_none_or(|id| id.attribute("root").unwrap_or("").trim().is_empty()) {
         return Err(ParseError::NoId);

@@ -16,11 +16,15 @@ pub struct Limits {
     pub attributes: usize,
     /// Bytes of one piece of text: the embedded files in base64.
     pub text: usize,
+    /// Bytes of the name of an element.
+    pub name: usize,
+    /// Bytes of all attributes of one element.
+    pub attribute_text: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, depth: 64, nodes: 1_000_000, attributes: 256, text: 48 << 20 }
+        Self { bytes: 64 << 20, depth: 64, nodes: 1_000_000, attributes: 256, text: 48 << 20, name: 64, attribute_text: 16 << 10 }
     }
 }
 
@@ -42,12 +46,15 @@ impl Scan<'_> {
 
     fn element(&mut self, start: &BytesStart<'_>, depth: usize) -> Result<(), ParseError> {
         self.check("nested elements", depth, self.limits.depth)?;
+        self.check("bytes of a name", start.name().as_ref().len(), self.limits.name)?;
         // Every attribute has an `=`; a value may have more, so this bound is reached a little early at most, never late.
         let attributes = start.attributes_raw().bytes().filter(|byte| *byte == b'=').count();
         if attributes > self.limits.attributes {
             let exact = start.attributes().with_checks(false).take(self.limits.attributes.saturating_add(1)).count();
             self.check("attributes of one element", exact, self.limits.attributes)?;
         }
+        // The root of a document declares its namespaces and its stylesheet's, which are long.
+        self.check("bytes of attributes", start.attributes_raw().len(), self.limits.attribute_text)?;
         self.count(attributes.saturating_add(1))
     }
 }
@@ -97,8 +104,5 @@ fn not_well_formed(text: &str, position: u64) -> ParseError {
     let before = text.as_bytes().get(..end).unwrap_or(&[]);
     let line = before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count().saturating_add(1);
-    ParseError::NotWellFormed {
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: u32::try_from(column).unwrap_or(u32::MAX),
-    }
+    ParseError::NotWellFormed { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
 }

@@ -73,6 +73,8 @@ enum Kind {
 
 struct Node {
     kind: Kind,
+    /// Among the siblings of the same name, from 1.
+    position: u32,
     parent: u32,
     first_child: u32,
     next_sibling: u32,
@@ -208,10 +210,12 @@ impl<'d> Element<'d> {
     /// Every attribute without namespace.
     pub fn attributes(self) -> impl Iterator<Item = (&'d str, &'d str)> {
         let document = self.document;
-        self.own().map(|(_, attributes)| attributes).unwrap_or_default().iter().filter_map(move |attribute| {
-            (attribute.name.namespace == Namespace::None)
-                .then(|| (document.name(attribute.name), document.string(attribute.value)))
-        })
+        self.own()
+            .map(|(_, attributes)| attributes)
+            .unwrap_or_default()
+            .iter()
+            .filter(|attribute| attribute.name.namespace == Namespace::None)
+            .map(move |attribute| (document.name(attribute.name), document.string(attribute.value)))
     }
     /// Text and elements in order.
     pub fn content(self) -> impl Iterator<Item = Content<'d>> {
@@ -270,6 +274,11 @@ impl<'d> Element<'d> {
         (self.index..end).filter_map(move |index| {
             matches!(document.node(index)?.kind, Kind::Element { .. }).then_some(Element { document, index })
         })
+    }
+    /// Nodes at and below it: what reading it costs.
+    #[must_use]
+    pub fn size(self) -> usize {
+        usize::try_from(self.end().saturating_sub(self.index)).unwrap_or(usize::MAX)
     }
     /// Number after the last node below; nodes are numbered in document order.
     fn end(self) -> u32 {
@@ -332,8 +341,7 @@ impl<'d> Element<'d> {
     #[must_use]
     pub fn path(self) -> String {
         let Some(parent) = self.parent() else { return format!("/{}", self.name()) };
-        let same = |other: &Element<'_>| other.name() == self.name() && other.namespace() == self.namespace();
-        let position = parent.children().filter(same).take_while(|sibling| *sibling != self).count().saturating_add(1);
+        let position = self.document.node(self.index).map_or(1, |node| node.position);
         format!("{}/{}{}[{position}]", parent.path(), self.namespace().prefix(), self.name())
     }
     /// The document it belongs to.
@@ -395,7 +403,7 @@ impl Builder {
 
     fn push(&mut self, kind: Kind, parent: u32) -> u32 {
         let index = u32::try_from(self.nodes.len()).unwrap_or(NOWHERE);
-        self.nodes.push(Node { kind, parent, first_child: NOWHERE, next_sibling: NOWHERE });
+        self.nodes.push(Node { kind, position: 1, parent, first_child: NOWHERE, next_sibling: NOWHERE });
         index
     }
 
@@ -415,9 +423,16 @@ impl Builder {
         }
         let in_narrative = in_narrative || (node.tag_name().name() == "text" && parent_is_section(node));
         let mut last = NOWHERE;
+        let mut positions: HashMap<(Option<&str>, &str), u32> = HashMap::new();
         for child in node.children() {
             let number = if child.is_element() {
-                self.element(child, index, in_narrative)
+                let number = self.element(child, index, in_narrative);
+                let seen = positions.entry((child.tag_name().namespace(), child.tag_name().name())).or_insert(0);
+                *seen = seen.saturating_add(1);
+                if let Some(node) = usize::try_from(number).ok().and_then(|number| self.nodes.get_mut(number)) {
+                    node.position = *seen;
+                }
+                number
             } else {
                 let text = child.text().filter(|_| child.is_text()).unwrap_or("");
                 if text.is_empty() || (!in_narrative && text.trim().is_empty()) {

@@ -30,6 +30,7 @@ reasons! {
     SubjectNotPatient    : "subject-not-patient"     "the entry is not about the patient";
     ElementNotMapped     : "element-not-mapped"      "the resource of the entry has no place for this element";
     NotApplicable        : "not-applicable"          "the element states that it does not apply";
+    LimitReached         : "limit-reached"           "the document has more entries than are translated of one document";
     ContentUnreadable    : "content-unreadable"      "the embedded file cannot be read";
 }
 
@@ -50,12 +51,18 @@ pub(super) fn is_coded(element: Element<'_>) -> bool {
         && !matches!(element.name(), "templateId" | "statusCode" | "translation")
 }
 
+/// Lines of one account; real documents have some hundreds.
+const LINES: usize = 100_000;
+
 /// The account of everything that the context claimed.
 pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     let mut out = Vec::new();
     // Entries never nest, so each coded node is met once.
     for entry in context.document.root().subtree().filter(|element| element.is("entry")) {
         for node in entry.subtree().filter(|element| is_coded(*element)) {
+            if out.len() >= LINES {
+                return out;
+            }
             let claim = context.claim_of(node);
             let (target, reason) = match claim {
                 Some(Claim::Target(url)) => (Some(url.clone()), None),
@@ -81,10 +88,7 @@ fn reason_of_ancestor(context: &Context<'_>, node: Element<'_>) -> Reason {
 /// The answer of `$translation`: one `entry` for each coded node, and the issues.
 ///
 /// `reference` gives the reference (`Observation/...`) of a `full_url`; where it has none, the `full_url` itself stands.
-pub fn account_parameters(
-    translation: &super::Translation,
-    mut reference: impl FnMut(&str) -> Option<String>,
-) -> Resource {
+pub fn account_parameters(translation: &super::Translation, mut reference: impl FnMut(&str) -> Option<String>) -> Resource {
     let mut parameters = Vec::with_capacity(translation.account.len());
     for entry in &translation.account {
         let mut parts = vec![json!({"name": "path", "valueString": entry.path})];

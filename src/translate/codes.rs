@@ -43,7 +43,7 @@ fn has_judged_displays(system: &str) -> bool {
 pub(super) fn codings(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
     let Some(code) = element.stated("code") else { return Vec::new() };
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
-    let display = element.stated("displayName").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let display = display_name(element);
     let oid = element.stated("codeSystem");
     let known = oid.and_then(|oid| SYSTEMS.get(oid)).cloned().unwrap_or_default();
     let lacking = known.iter().any(|uri| HL7_CODES.get(uri).is_some_and(|codes| !codes.contains(code.as_str())));
@@ -80,6 +80,16 @@ fn system_uri(oid: &str) -> Option<String> {
     crate::cda::Id { root: oid.to_owned(), extension: None }.root_uri()
 }
 
+/// Translations of one code that are read.
+const TRANSLATIONS: usize = 32;
+/// Bytes of a displayName; a longer one is none.
+const DISPLAY: usize = 2_000;
+
+fn display_name(element: Element<'_>) -> Option<String> {
+    let text = element.stated("displayName").filter(|text| text.len() <= DISPLAY)?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 /// The text that `<reference value="#id"/>` names, or the inline text (C4: CD, ED).
 ///
 /// A value without `#` is accepted; `#` alone, an unknown id, or one that is not in the narrative raises an issue.
@@ -88,7 +98,7 @@ pub(super) fn resolved_text(context: &mut Context<'_>, element: Element<'_>) -> 
     let Some(reference) = element.child("reference") else { return Some(inline).filter(|text| !text.is_empty()) };
     let id = reference.stated("value").unwrap_or("").trim_start_matches('#');
     let named = context.document.by_id(id).filter(|named| named.ancestors().any(|around| around.is("text")));
-    let text = named.map(Element::text).filter(|text| !text.is_empty());
+    let text = named.and_then(|named| context.named_text(named));
     if text.is_none() && reference.stated("nullFlavor").is_none() {
         context.issue(IssueCode::ReferenceDangling, reference);
     }
@@ -102,7 +112,7 @@ pub(super) fn resolved_text(context: &mut Context<'_>, element: Element<'_>) -> 
 /// nullFlavor         -> extension data-absent-reason, where nothing else is said
 pub(super) fn concept(context: &mut Context<'_>, element: Element<'_>) -> Option<Value> {
     let mut coding = codings(context, element);
-    let translations: Vec<Element<'_>> = element.children_named("translation").collect();
+    let translations: Vec<Element<'_>> = element.children_named("translation").take(TRANSLATIONS).collect();
     for translation in &translations {
         for one in codings(context, *translation) {
             if !coding.contains(&one) {
@@ -111,8 +121,8 @@ pub(super) fn concept(context: &mut Context<'_>, element: Element<'_>) -> Option
         }
     }
     let original = element.child("originalText").and_then(|original| resolved_text(context, original));
-    let display = element.stated("displayName").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
-    let translated = translations.iter().find_map(|translation| translation.stated("displayName")).map(str::to_owned);
+    let display = display_name(element);
+    let translated = translations.iter().find_map(|translation| display_name(*translation));
     let text = original.or(display).or(translated);
     let mut out = Map::new();
     if coding.is_empty() && text.is_none() {
@@ -164,9 +174,7 @@ const OPPOSED: [(&[&str], &[&str]); 5] = [
 pub(super) fn contradict(one: &str, other: &str) -> bool {
     let (one, other) = (folded(one), folded(other));
     let is = |words: &[&str], text: &str| words.contains(&text);
-    OPPOSED
-        .iter()
-        .any(|(yes, no)| (is(yes, &one) && is(no, &other)) || (is(no, &one) && is(yes, &other)))
+    OPPOSED.iter().any(|(yes, no)| (is(yes, &one) && is(no, &other)) || (is(no, &one) && is(yes, &other)))
 }
 
 /// The word of a coded polarity; the code is what is compared, its displayName only where the code is not known.

@@ -5,7 +5,7 @@ use super::{DOCUMENT, SUBJECT, Translation, datatypes};
 use crate::cda::{self, Element};
 use crate::fhir::Resource;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// One resource made from a document.
@@ -46,6 +46,15 @@ pub(super) struct Laboratory {
     pub(super) presented: Vec<Value>,
 }
 
+/// Resources of one document; real documents have some hundreds.
+const ENTRIES: usize = 10_000;
+/// Bytes and nodes of one text that a reference names.
+const NAMED_TEXT: usize = 64 << 10;
+/// Bytes and nodes of all of them.
+const TEXT_BUDGET: usize = 32 << 20;
+/// Participants that one resource names.
+pub(super) const PARTICIPANTS: usize = 32;
+
 /// The state of one translation.
 pub(super) struct Context<'d> {
     pub(super) document: &'d cda::Document,
@@ -62,7 +71,11 @@ pub(super) struct Context<'d> {
     /// Participants made so far, by what identifies them.
     pub(super) participants: HashMap<String, usize>,
     pub(super) entries: Vec<Entry>,
+    places: HashMap<String, usize>,
     issues: Vec<TranslationIssue>,
+    raised: HashSet<(IssueCode, u32)>,
+    /// What may still be read through references: each can be named many times.
+    text_budget: usize,
     claims: HashMap<u32, Claim>,
     namespace: Uuid,
 }
@@ -70,9 +83,10 @@ pub(super) struct Context<'d> {
 impl<'d> Context<'d> {
     pub(super) fn new(document: &'d cda::Document) -> Self {
         let header = document.header();
-        let name = header.id.as_ref().map_or_else(String::new, |id| {
-            format!("{}^{}", id.root.to_ascii_lowercase(), id.extension.as_deref().unwrap_or(""))
-        });
+        let name = header
+            .id
+            .as_ref()
+            .map_or_else(String::new, |id| format!("{}^{}", id.root.to_ascii_lowercase(), id.extension.as_deref().unwrap_or("")));
         let mut context = Self {
             document,
             source: header.id.as_ref().and_then(meta_source),
@@ -83,12 +97,14 @@ impl<'d> Context<'d> {
             laboratory: Laboratory::default(),
             participants: HashMap::new(),
             entries: Vec::new(),
+            places: HashMap::new(),
             issues: Vec::new(),
+            raised: HashSet::new(),
+            text_budget: TEXT_BUDGET,
             claims: HashMap::new(),
             namespace: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),
         };
-        context.has_laboratory =
-            document.root().subtree().any(|element| super::sections::laboratory::is_results_entry(element));
+        context.has_laboratory = document.root().subtree().any(|element| super::sections::laboratory::is_results_entry(element));
         let time = document.root().child("effectiveTime");
         context.issued = time.and_then(|time| datatypes::instant(&mut context, time));
         context
@@ -102,6 +118,7 @@ impl<'d> Context<'d> {
     pub(super) fn add(&mut self, path: String, resource: Resource) -> String {
         let full_url = self.url(&path);
         let resource = self.with_source(resource);
+        self.places.insert(full_url.clone(), self.entries.len());
         self.entries.push(Entry { full_url: full_url.clone(), entry_path: path, shared_key: None, resource });
         full_url
     }
@@ -122,7 +139,7 @@ impl<'d> Context<'d> {
     }
     /// A tag of this server's own code system on the resource added last for this url.
     pub(super) fn tag(&mut self, full_url: &str, code: &str) {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.full_url == full_url) else { return };
+        let Some(entry) = self.entry_mut(full_url) else { return };
         let meta = entry.resource.entry("meta").or_insert_with(|| json!({}));
         let Some(meta) = meta.as_object_mut() else { return };
         let tags = meta.entry("tag").or_insert_with(|| json!([]));
@@ -133,11 +150,33 @@ impl<'d> Context<'d> {
             tags.push(tag);
         }
     }
+    /// The entry with this `full_url`.
+    pub(super) fn entry_mut(&mut self, full_url: &str) -> Option<&mut Entry> {
+        self.places.get(full_url).and_then(|index| self.entries.get_mut(*index))
+    }
+    /// Whether no further resource is made of this document.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= ENTRIES
+    }
+    /// The text of an element that a reference names; `None` beyond what one text, or all of them together, may be.
+    pub(super) fn named_text(&mut self, element: Element<'_>) -> Option<String> {
+        let nodes = element.size();
+        if nodes > NAMED_TEXT || nodes > self.text_budget {
+            self.issue(IssueCode::LimitReached, element);
+            return None;
+        }
+        let text = element.text();
+        self.text_budget = self.text_budget.saturating_sub(nodes.saturating_add(text.len()));
+        if text.len() > NAMED_TEXT {
+            self.issue(IssueCode::LimitReached, element);
+            return None;
+        }
+        Some(text).filter(|text| !text.is_empty())
+    }
     /// A remark on an element.
     pub(super) fn issue(&mut self, code: IssueCode, element: Element<'_>) {
-        let issue = TranslationIssue { code, path: element.path() };
-        if !self.issues.contains(&issue) {
-            self.issues.push(issue);
+        if self.issues.len() < ENTRIES && self.raised.insert((code, element.number())) {
+            self.issues.push(TranslationIssue { code, path: element.path() });
         }
     }
     /// This element is said by that resource; an earlier claim stays.

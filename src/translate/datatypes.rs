@@ -31,7 +31,7 @@ pub(super) fn identifier(id: &Id) -> Option<Value> {
 }
 
 /// Identifiers of an element that is no person: those of persons and structures are left out (R9).
-pub(super) fn identifiers(context: &mut Context<'_>, element: Element<'_>) -> Value {
+pub(super) fn identifiers(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
     let mut out = Vec::new();
     for child in element.children_named("id") {
         let Some(id) = child.as_id() else { continue };
@@ -41,7 +41,7 @@ pub(super) fn identifiers(context: &mut Context<'_>, element: Element<'_>) -> Va
         }
         out.extend(identifier(&id));
     }
-    Value::Array(out)
+    out
 }
 
 /// How precise a time is.
@@ -170,7 +170,7 @@ pub(super) fn when(context: &mut Context<'_>, element: Element<'_>) -> Option<Wh
 pub(super) fn when_done(context: &mut Context<'_>, element: Element<'_>) -> Option<When> {
     match when(context, element)? {
         When::Period(None, Some(high)) => Some(When::DateTime(high)),
-        other => Some(other),
+        other @ (When::DateTime(_) | When::Period(..)) => Some(other),
     }
 }
 
@@ -275,12 +275,8 @@ pub(super) fn ivl_pq(context: &mut Context<'_>, element: Element<'_>) -> Option<
             }
             (!out.is_empty()).then_some(Interval::Range(Value::Object(out)))
         }
-        (Some(low), None) => {
-            pq(context, low, Some(if is_exclusive(low) { ">" } else { ">=" })).map(Interval::Quantity)
-        }
-        (None, Some(high)) => {
-            pq(context, high, Some(if is_exclusive(high) { "<" } else { "<=" })).map(Interval::Quantity)
-        }
+        (Some(low), None) => pq(context, low, Some(if is_exclusive(low) { ">" } else { ">=" })).map(Interval::Quantity),
+        (None, Some(high)) => pq(context, high, Some(if is_exclusive(high) { "<" } else { "<=" })).map(Interval::Quantity),
         (None, None) => pq(context, element, None).map(Interval::Quantity),
     }
 }
@@ -389,9 +385,8 @@ pub(super) fn telecom(element: Element<'_>) -> Option<Value> {
 
 /// PN -> HumanNames: BR is the birth name (official), CL the used one (usual); one CDA `name` may hold both.
 pub(super) fn human_names(element: Element<'_>) -> Vec<Value> {
-    let part = |name: &str| -> Vec<String> {
-        element.children_named(name).map(Element::text).filter(|text| !text.is_empty()).collect()
-    };
+    let part =
+        |name: &str| -> Vec<String> { element.children_named(name).map(Element::text).filter(|text| !text.is_empty()).collect() };
     let (prefix, suffix) = (part("prefix"), part("suffix"));
     let mut out = Vec::new();
     let named = |family: Option<&String>, given: Vec<&String>, name_use: Option<&str>| {

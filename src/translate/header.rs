@@ -1,6 +1,6 @@
 //! The header of a document as resources: participants, orders, encounter, consents (C6).
 use super::codes::{concept, data_absent_reason};
-use super::context::{Context, resource, set};
+use super::context::{Context, PARTICIPANTS, resource, set};
 use super::datatypes::{self, absent, address, date_time, identifiers, telecom, when, when_done};
 use super::participants::{self, Kind, Participant};
 use crate::cda::Element;
@@ -64,13 +64,14 @@ pub(super) fn resources(context: &mut Context<'_>) -> Header {
     let events = root.children_named("documentationOf").filter_map(|documentation| documentation.child("serviceEvent"));
     for performer in events.flat_map(|event| event.children_named("performer")) {
         let Some(who) = participants::participant_in(context, performer) else { continue };
-        if !header.performers.contains(&who) {
+        if header.performers.len() < PARTICIPANTS && !header.performers.contains(&who) {
             header.performers.push(who);
         }
     }
     let encounter = root.at("componentOf/encompassingEncounter");
     context.encounter = encounter.and_then(|encounter| self::encounter(context, encounter));
-    for order in root.children_named("inFulfillmentOf").filter_map(|fulfillment| fulfillment.child("order")) {
+    let orders = root.children_named("inFulfillmentOf").filter_map(|fulfillment| fulfillment.child("order"));
+    for order in orders.take(PARTICIPANTS) {
         let url = service_request(context, order, &header);
         header.orders.push(url);
     }
@@ -99,7 +100,7 @@ fn attestation(context: &mut Context<'_>, element: Element<'_>) -> Option<Attest
 /// status: the header has none -> `unknown` (C4)
 fn encounter(context: &mut Context<'_>, encounter: Element<'_>) -> Option<String> {
     let mut out = resource("Encounter");
-    set(&mut out, "identifier", identifiers(context, encounter));
+    set(&mut out, "identifier", Value::Array(identifiers(context, encounter)));
     set(&mut out, "status", json!("unknown"));
     let code = encounter.child("code");
     let class = code.map(|code| super::codes::codings(context, code)).and_then(|codings| codings.into_iter().next());
@@ -110,11 +111,13 @@ fn encounter(context: &mut Context<'_>, encounter: Element<'_>) -> Option<String
     for element in encounter.children().filter(|child| child.is("responsibleParty") || child.is("encounterParticipant")) {
         let Some(who) = participants::participant_in(context, element).filter(|who| who.kind != Kind::Patient) else { continue };
         let mut person = json!({"individual": who.reference()});
-        if let (Some(kind), Some(person)) = (element.stated("typeCode").filter(|_| element.is("encounterParticipant")), person.as_object_mut()) {
+        if let (Some(kind), Some(person)) =
+            (element.stated("typeCode").filter(|_| element.is("encounterParticipant")), person.as_object_mut())
+        {
             let system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
             person.insert("type".into(), json!([{"coding": [{"system": system, "code": kind}]}]));
         }
-        if !people.contains(&person) {
+        if people.len() < PARTICIPANTS && !people.contains(&person) {
             people.push(person);
         }
     }
@@ -149,10 +152,7 @@ fn location(context: &mut Context<'_>, facility: Element<'_>) -> Option<String> 
 /// id, accessionNumber -> identifier;  intent `order`, status `unknown`;  header participant REF -> requester (C7-21)
 fn service_request(context: &mut Context<'_>, order: Element<'_>, header: &Header) -> String {
     let mut out = resource("ServiceRequest");
-    let mut ids = match identifiers(context, order) {
-        Value::Array(ids) => ids,
-        _ => Vec::new(),
-    };
+    let mut ids = identifiers(context, order);
     for accession in order.children().filter(|child| child.name() == "accessionNumber") {
         let kind = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]});
         if let Some(Value::Object(mut identifier)) = accession.as_id().as_ref().and_then(datatypes::identifier) {
@@ -184,7 +184,7 @@ fn consent(context: &mut Context<'_>, consent: Element<'_>) {
     let category = category.unwrap_or_else(|| data_absent_reason("NI"));
     let rule = category.get("text").cloned();
     let mut out = resource("Consent");
-    set(&mut out, "identifier", identifiers(context, consent));
+    set(&mut out, "identifier", Value::Array(identifiers(context, consent)));
     set(&mut out, "status", json!(status));
     let scope = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "treatment"}]});
     set(&mut out, "scope", scope);

@@ -33,6 +33,7 @@ issue_codes! {
     StatusNotMapped    : "status-not-mapped"    "a status that the resource cannot say: the entry is listed";
     ServiceStatusMixed : "service-status-mixed" "the documented services have different statuses; the least is taken";
     AuthenticatorOther : "authenticator-other"  "the legal authenticator is no professional: no authenticator in the DocumentReference";
+    LimitReached       : "limit-reached"        "more participants, texts or entries than one document may have; the rest is left out";
     AbatementUncertain : "abatement-uncertain"  "an end date on a problem whose status is not known to be ended is kept as a note";
 }
 

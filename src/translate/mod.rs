@@ -2,6 +2,7 @@
 //!
 //! Meaning before shape: moodCode, negation and typeCode decide before a template does. Templates decide, not kinds of
 //! documents. Every coded node has a target or a [`Reason`]. No status is guessed: what the value set cannot say is listed.
+#![deny(clippy::wildcard_enum_match_arm)]
 mod account;
 mod codes;
 mod context;
@@ -12,6 +13,7 @@ mod issue;
 mod narrative;
 mod participants;
 mod provenance;
+mod replacement;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ pub use account::{AccountEntry, Reason, account_parameters};
 pub use context::Entry;
 pub use documents::document_reference::{DepositedFile, document_reference, is_comprehensive};
 pub use issue::{IssueCode, TranslationIssue};
+pub use replacement::mark_replacements;
 
 use crate::cda;
 use crate::fhir::Resource;
@@ -59,6 +62,15 @@ impl Translation {
         bundle.insert("resourceType".into(), json!("Bundle"));
         bundle.insert("type".into(), json!("collection"));
         bundle.insert("entry".into(), Value::Array(self.entries.iter().map(entry).collect()));
+        bundle
+    }
+    /// As [`Self::bundle`], with the account and the issues as a last entry (Parameters, as `$translation` answers them).
+    #[must_use]
+    pub fn report(&self) -> Resource {
+        let mut bundle = self.bundle();
+        if let Some(entries) = bundle.get_mut("entry").and_then(Value::as_array_mut) {
+            entries.push(json!({"resource": account_parameters(self, |url| Some(url.to_owned()))}));
+        }
         bundle
     }
     /// The issues as an OperationOutcome.

@@ -1,6 +1,6 @@
 //! Participants as the document states them (C6): one resource for each (identifier, stated name), never of the directory.
 use super::codes::{self, concept};
-use super::context::{Context, Entry, reference, resource, set};
+use super::context::{Context, Entry, PARTICIPANTS, reference, resource, set};
 use super::datatypes::{address, human_names, identifier, telecom};
 use super::issue::IssueCode;
 use crate::cda::header::{PROFESSIONAL_OID, STRUCTURE_OID, is_ins_root};
@@ -57,6 +57,10 @@ fn first_child<'d>(element: Element<'d>, names: &[&str]) -> Option<Element<'d>> 
 /// assignedAuthoringDevice, playingDevice -> Device
 /// anyone else                            -> PractitionerRole
 pub(super) fn participant(context: &mut Context<'_>, role: Element<'_>) -> Option<Participant> {
+    if context.is_full() {
+        context.issue(IssueCode::LimitReached, role);
+        return None;
+    }
     let ids = role.ids();
     let organization = first_child(role, &ORGANIZATIONS).and_then(|organization| self::organization(context, organization));
     if let Some(id) = ids.iter().find(|id| is_ins_root(&id.root)) {
@@ -303,7 +307,7 @@ fn merge(entry: &mut Entry, resource: Resource) {
         let known = entry.resource.entry(name).or_insert_with(|| json!([]));
         let Some(known) = known.as_array_mut() else { continue };
         for item in new {
-            if !known.contains(&item) {
+            if known.len() < PARTICIPANTS && !known.contains(&item) {
                 known.push(item);
             }
         }

@@ -3,6 +3,7 @@ use super::context::{Context, reference, resource, set};
 use super::header::Header;
 use super::participants::Participant;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Types that are the document's own files or this Provenance itself, not data extracted from it.
 const NOT_EXTRACTED: [&str; 1] = ["Provenance"];
@@ -40,13 +41,9 @@ pub(super) fn provenance(context: &mut Context<'_>, header: &Header) {
     agents.extend(header.legal.iter().map(|legal| agent("legal", &who(&legal.party))));
     agents.extend(header.attesters.iter().map(|attester| agent("attester", &who(&attester.party))));
     agents.extend(header.participants.iter().map(|(kind, who)| participant(kind, &who.reference())));
-    let mut unique = Vec::with_capacity(agents.len());
-    for agent in agents {
-        if !unique.contains(&agent) {
-            unique.push(agent);
-        }
-    }
-    set(&mut out, "agent", Value::Array(unique));
+    let mut seen = HashSet::new();
+    agents.retain(|agent| seen.insert(agent.to_string()));
+    set(&mut out, "agent", Value::Array(agents));
     set(&mut out, "entity", json!([{"role": "source", "what": Context::document_reference()}]));
     let url = context.add("/ClinicalDocument#Provenance".to_owned(), out);
     let meta = context.entries.iter_mut().find(|entry| entry.full_url == url);

@@ -78,7 +78,10 @@ fn a_template_without_a_row_has_the_format_of_models_outside_the_profiles() {
     let (reference, _) = reference("999", "");
     let format = &Value::Object(reference)["content"][0]["format"];
     assert_eq!(format["code"], "urn:asipSante:modelesHorsProfils:2011");
-    assert_eq!(format["system"], "https://mos.esante.gouv.fr/NOS/TRE_A06-FormatCodeComplementaire/FHIR/TRE-A06-FormatCodeComplementaire");
+    assert_eq!(
+        format["system"],
+        "https://mos.esante.gouv.fr/NOS/TRE_A06-FormatCodeComplementaire/FHIR/TRE-A06-FormatCodeComplementaire"
+    );
 }
 
 #[test]
@@ -138,4 +141,28 @@ fn a_document_of_level_one_is_a_media_and_its_bytes() {
     assert_eq!(translation.entries[1].resource["content"]["url"], translation.entries[0].full_url);
     assert_eq!(translation.entries[1].resource["status"], "unknown");
     assert!(translation.account.is_empty());
+}
+
+#[test]
+fn a_document_made_to_be_large_costs_no_more_than_its_size() {
+    let validator = r#"<participant typeCode="AUTHEN"><participantRole><id root="1.2.250.1.71.4.2.1" extension="8012345ID"/></participantRole></participant>"#;
+    let validators: String = (0..100).map(|n| validator.replace("ID", &format!("{n:05}"))).collect();
+    let result = r##"<entryRelationship typeCode="COMP"><observation classCode="OBS" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.80"/>
+        <code code="1"><originalText><reference value="#big"/></originalText></code><statusCode code="completed"/></observation></entryRelationship>"##;
+    let entry = format!(
+        r#"<text><content ID="big">{}</content></text><entry><templateId root="1.2.250.1.213.1.1.3.21"/><act moodCode="EVN">
+           <code code="1"/><statusCode code="completed"/>{validators}{}</act></entry>"#,
+        "x".repeat(60_000),
+        result.repeat(12_000)
+    );
+    let translation = translate(&document("55", "", &entry));
+    assert!(translation.entries.len() <= 10_010, "{}", translation.entries.len());
+    let largest = translation.entries.iter().filter(|entry| entry.resource["resourceType"] == "Observation");
+    let largest = largest.map(|entry| entry.resource.get("performer").and_then(Value::as_array).map_or(0, Vec::len)).max();
+    assert_eq!(largest, Some(32));
+    let texts: usize =
+        translation.entries.iter().filter_map(|entry| entry.resource.get("code")?.get("text")?.as_str()).map(str::len).sum();
+    assert!(texts <= (32 << 20) + (64 << 10), "{texts}");
+    assert_eq!(translation.account.len(), 12_001);
+    assert_eq!(translation.account.last().unwrap().reason, Some(Reason::LimitReached));
 }

@@ -16,12 +16,7 @@ use serde_json::{Value, json};
 /// author, custodian, legalAuthenticator, authenticator -> author, custodian, attester
 /// relatedDocument RPLC -> relatesTo;  serviceEvent -> event;  section -> section with its narrative and entries
 /// dataEnterer, informant, participant -> agents of the Provenance: the extensions of the clinical document guide are of R5
-pub(in super::super) fn composition(
-    context: &mut Context<'_>,
-    header: &Header,
-    sections: &SectionEntries,
-    report: Option<&str>,
-) {
+pub(in super::super) fn composition(context: &mut Context<'_>, header: &Header, sections: &SectionEntries, report: Option<&str>) {
     let root = context.document.root();
     let mut out = resource("Composition");
     let language = context.header.language.clone();
@@ -49,7 +44,11 @@ pub(in super::super) fn composition(
         authors.push(super::super::datatypes::absent("NI"));
     }
     set(&mut out, "author", Value::Array(authors));
-    let title = context.header.title.clone().or_else(|| root.child("code").and_then(|code| code.stated("displayName")).map(str::to_owned));
+    let title = context
+        .header
+        .title
+        .clone()
+        .or_else(|| root.child("code").and_then(|code| code.stated("displayName")).map(str::to_owned));
     set(&mut out, "title", json!(title.unwrap_or_else(|| "Document".to_owned())));
     set(&mut out, "confidentiality", context.header.confidentiality.as_ref().map(|code| json!(code)));
     let mut attesters: Vec<Value> = header.legal.iter().map(|legal| attester("legal", legal)).collect();

@@ -1,6 +1,6 @@
 //! The DocumentReference of a deposit, completed from the header (C6, BR-46, BR-47).
 use super::super::codes::{codings, concept, rows};
-use super::super::context::{Context, resource, set};
+use super::super::context::{Context, PARTICIPANTS, resource, set};
 use super::super::datatypes::{When, address, date_time, human_names, identifier, telecom, when};
 use super::super::issue::{IssueCode, TranslationIssue};
 use super::super::participants::{self, Kind, Participant};
@@ -69,7 +69,7 @@ struct People {
 impl People {
     fn read(context: &mut Context<'_>, root: Element<'_>) -> Self {
         let mut authors: Vec<Participant> = Vec::new();
-        for author in root.children_named("author") {
+        for author in root.children_named("author").take(PARTICIPANTS) {
             let who = participants::participant_in(context, author);
             authors.extend(who.filter(|who| !authors.contains(who) && who.kind != Kind::RelatedPerson));
         }
@@ -103,18 +103,31 @@ fn class_and_format(header: &cda::Header) -> (Option<&'static str>, Value) {
         .filter_map(|mut row| Some((row.next()?, (row.next()?, row.next()?))))
         .collect();
     // The most specific template: CSE certificates carry `.5` and `.5.2`.
-    let mut own: Vec<&str> = header.templates.iter().map(String::as_str).filter(|root| root.starts_with(template::DOCUMENT)).collect();
+    let mut own: Vec<&str> =
+        header.templates.iter().map(String::as_str).filter(|root| root.starts_with(template::DOCUMENT)).collect();
     own.sort_by_key(|root| std::cmp::Reverse(root.len()));
     let row = own.iter().find_map(|root| table.get(root));
     let kind = header.code.as_deref().unwrap_or("");
     let class = row.and_then(|(class, _)| class_of(class, kind));
     let code = match row {
         Some((_, format)) => *format,
-        None if header.is_level_one => "urn:ihe:iti:xds-sd:pdf:2008",
+        None if header.is_level_one => level_one_format(header),
         None => "urn:asipSante:modelesHorsProfils:2011",
     };
     let system = if code.starts_with("urn:ihe:") { IHE_FORMATS } else { FRENCH_FORMATS };
     (class, json!({"system": system, "code": code}))
+}
+
+/// The format of a document of level 1, by the media type of its file (C2).
+fn level_one_format(header: &cda::Header) -> &'static str {
+    match header.level_one_media_type.as_deref() {
+        Some("application/pdf") => "urn:ihe:iti:xds-sd:pdf:2008",
+        Some("text/plain") => "urn:ihe:iti:xds-sd:text:2008",
+        Some("image/jpeg") => "urn:ihe:iti-fr:xds-sd:jpeg:2010",
+        Some("text/rtf" | "application/rtf") => "urn:ihe:iti-fr:xds-sd:rtf:2010",
+        Some("image/tiff") => "urn:ihe:iti-fr:xds-sd:tiff:2010",
+        Some(_) | None => "urn:asipSante:modelesHorsProfils:2011",
+    }
 }
 
 fn class_of(cell: &'static str, kind: &str) -> Option<&'static str> {

@@ -30,7 +30,7 @@ pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> O
         return None;
     };
     let mut out = resource("Immunization");
-    set(&mut out, "identifier", identifiers(context, element));
+    set(&mut out, "identifier", Value::Array(identifiers(context, element)));
     set(&mut out, "status", json!(status));
     let reason = reasons(element).find_map(|reason| reason.child("code"));
     if denied {
@@ -40,9 +40,8 @@ pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> O
     vaccine(context, element, &mut out);
     set(&mut out, "patient", Context::subject());
     let time = element.child("effectiveTime");
-    let when = time.and_then(|time| {
-        date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low)))
-    });
+    let when =
+        time.and_then(|time| date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low))));
     match when {
         Some(when) => set(&mut out, "occurrenceDateTime", json!(when)),
         None => set(&mut out, "_occurrenceString", absent(time.and_then(|time| time.stated("nullFlavor")).unwrap_or("NI"))),
@@ -78,7 +77,15 @@ fn claim(context: &mut Context<'_>, element: Element<'_>, url: &str) {
     for child in element.children() {
         let read = matches!(
             child.name(),
-            "id" | "code" | "text" | "effectiveTime" | "routeCode" | "approachSiteCode" | "doseQuantity" | "consumable" | "author" | "performer"
+            "id" | "code"
+                | "text"
+                | "effectiveTime"
+                | "routeCode"
+                | "approachSiteCode"
+                | "doseQuantity"
+                | "consumable"
+                | "author"
+                | "performer"
         );
         if read {
             context.claim_tree(child, url);

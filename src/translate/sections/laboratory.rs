@@ -1,7 +1,7 @@
 //! The laboratory report: FR-Resultats-examens-de-biologie-medicale (3.21) and everything below it (C7).
 use super::super::account::Reason;
 use super::super::codes::concept;
-use super::super::context::Context;
+use super::super::context::{Context, PARTICIPANTS};
 use super::super::datatypes::{When, when};
 use super::super::header::Header;
 use super::super::issue::IssueCode;
@@ -10,6 +10,9 @@ use super::observation::{Parts, comments, is_comment, observation};
 use super::{has_any, media, specimen};
 use crate::cda::{Element, template};
 use serde_json::{Value, json};
+
+/// Sections around an entry that give its results a category: chapter and sub-chapter, and some more.
+const CHAPTERS: usize = 8;
 
 /// What a node takes from the nodes around it: the nearest decides.
 #[derive(Clone, Default)]
@@ -43,8 +46,7 @@ impl Scope {
 /// Whether the `entry` holds laboratory results: its own template says so, or its act's.
 pub(in super::super) fn is_results_entry(entry: Element<'_>) -> bool {
     const RESULTS: [&str; 2] = [template::LABORATORY_RESULTS, "1.3.6.1.4.1.19376.1.3.1"];
-    entry.is("entry")
-        && entry.child("act").is_some_and(|act| has_any(entry, &RESULTS) || has_any(act, &RESULTS))
+    entry.is("entry") && entry.child("act").is_some_and(|act| has_any(entry, &RESULTS) || has_any(act, &RESULTS))
 }
 
 /// Results (FR-Resultats-examens-de-biologie-medicale, 1.2.250.1.213.1.1.3.21, on `entry`) -> Observation (C7-3)
@@ -54,7 +56,8 @@ pub(in super::super) fn is_results_entry(entry: Element<'_>) -> bool {
 /// comment 3.32 -> note;  AUTHEN, RESP -> performer with its function, on everything below
 pub(in super::super) fn results(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
     let Some(act) = entry.child("act") else { return Vec::new() };
-    let mut scope = Scope { performers: header.performers.iter().map(participants::Participant::reference).collect(), ..Scope::default() };
+    let mut scope =
+        Scope { performers: header.performers.iter().map(participants::Participant::reference).collect(), ..Scope::default() };
     chapters(context, entry, &mut scope);
     node(context, header, act, &scope).map_or_else(Vec::new, |url| {
         context.laboratory.results.push(url.clone());
@@ -68,7 +71,7 @@ fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
     scope.categories.push(json!({"coding": [{"system": system, "code": "laboratory"}]}));
     let mut sections: Vec<Element<'_>> = entry.ancestors().filter(|around| around.is("section")).collect();
     sections.reverse();
-    for section in sections {
+    for section in sections.into_iter().take(CHAPTERS) {
         let Some(code) = section.child("code").and_then(|code| concept(context, code)) else { continue };
         if section.has_template(template::LABORATORY_CHAPTER) && !context.laboratory.chapters.contains(&code) {
             context.laboratory.chapters.push(code.clone());
@@ -81,7 +84,10 @@ fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
 }
 
 /// What decides before the template: a plan is no fact, and what is not about the patient is not the patient's.
-fn refused(element: Element<'_>) -> Option<Reason> {
+fn refused(context: &Context<'_>, element: Element<'_>) -> Option<Reason> {
+    if context.is_full() {
+        return Some(Reason::LimitReached);
+    }
     if element.stated("moodCode") != Some("EVN") {
         return Some(Reason::MoodNotTranslated);
     }
@@ -90,7 +96,7 @@ fn refused(element: Element<'_>) -> Option<Reason> {
 
 /// One act, organizer or observation of the tree, with everything below it.
 fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around: &Scope) -> Option<String> {
-    if let Some(reason) = refused(element) {
+    if let Some(reason) = refused(context, element) {
         context.list(element, reason);
         return None;
     }
@@ -106,7 +112,8 @@ fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around
     }
     let isolate = is_isolate(element);
     let mut value = None;
-    if isolate && let Some(specimen) = element.child("specimen")
+    if isolate
+        && let Some(specimen) = element.child("specimen")
         && let Some((url, organism)) = specimen::isolate(context, specimen, scope.collected.as_deref())
     {
         scope.specimen = Some(url);
@@ -148,7 +155,7 @@ fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>)
         .collect();
     let mut out = Vec::new();
     for procedure in procedures {
-        match refused(procedure) {
+        match refused(context, procedure) {
             Some(reason) => context.list(procedure, reason),
             None => out.push(specimen::collection(context, header, procedure)),
         }
@@ -159,7 +166,7 @@ fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>)
 /// performer (3.23), participant AUTHEN, RESP (3.109), DEV, CSM of this node (C7-19, 20, 20a, 20b).
 fn own_participants(context: &mut Context<'_>, element: Element<'_>, scope: &mut Scope) {
     let mut performers = Vec::new();
-    for performer in element.children_named("performer") {
+    for performer in element.children_named("performer").take(PARTICIPANTS) {
         performers.extend(participants::participant_in(context, performer).map(|who| who.reference()));
     }
     if !performers.is_empty() {
@@ -186,6 +193,10 @@ fn validator(context: &mut Context<'_>, participant: Element<'_>, kind: &str, sc
     let Some(who) = participants::participant_in(context, participant) else { return };
     // Observation.performer takes no Device.
     if who.kind == Kind::Device {
+        return;
+    }
+    if scope.validators.len() >= PARTICIPANTS {
+        context.issue(IssueCode::LimitReached, participant);
         return;
     }
     let function = json!({"url": "http://hl7.org/fhir/StructureDefinition/event-performerFunction",
@@ -240,7 +251,7 @@ fn below(context: &mut Context<'_>, header: &Header, element: Element<'_>, scope
 ///
 /// tag `reported-previous`; never a member; of no specimen, device or encounter of this document
 fn previous(context: &mut Context<'_>, element: Element<'_>, around: &Scope) -> Option<String> {
-    if let Some(reason) = refused(element) {
+    if let Some(reason) = refused(context, element) {
         context.list(element, reason);
         return None;
     }

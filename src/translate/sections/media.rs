@@ -18,6 +18,10 @@ pub(super) struct File {
 
 /// Bytes of an embedded file with its Attachment, whose url is the Binary.
 fn attachment(context: &mut Context<'_>, value: Element<'_>) -> Option<(String, Map<String, Value>)> {
+    if context.is_full() {
+        context.list(value, Reason::LimitReached);
+        return None;
+    }
     let raw = value.raw_text();
     let bytes = if value.stated("representation") == Some("B64") {
         let compact: String = raw.split_ascii_whitespace().collect();
@@ -50,7 +54,7 @@ pub(super) fn file(context: &mut Context<'_>, value: Element<'_>, around: Option
     let mut out = resource("Media");
     let entry = around.filter(|around| !around.is("nonXMLBody"));
     if let Some(around) = entry {
-        set(&mut out, "identifier", identifiers(context, around));
+        set(&mut out, "identifier", Value::Array(identifiers(context, around)));
     }
     let status = entry.map_or(Some("unknown"), |around| status::media(status::code(around)));
     set(&mut out, "status", json!(status.unwrap_or("unknown")));
@@ -114,12 +118,7 @@ pub(super) fn attached_document(context: &mut Context<'_>, organizer: Element<'_
     made
 }
 
-fn presented_form(
-    context: &mut Context<'_>,
-    organizer: Element<'_>,
-    media: Element<'_>,
-    value: Element<'_>,
-) -> Option<String> {
+fn presented_form(context: &mut Context<'_>, organizer: Element<'_>, media: Element<'_>, value: Element<'_>) -> Option<String> {
     let (binary, mut content) = attachment(context, value)?;
     let title = organizer.section().and_then(|section| section.child("title")).map(Element::text);
     if let Some(title) = title.filter(|title| !title.is_empty()) {
@@ -141,7 +140,7 @@ fn typed_media(
     let made = file(context, value, Some(media))?;
     let kind = observation.and_then(|observation| observation.child("value")).and_then(|value| concept(context, value));
     let created = observation.and_then(|observation| observation.child("effectiveTime")).and_then(|time| when(context, time));
-    if let Some(entry) = context.entries.iter_mut().find(|entry| entry.full_url == made.media) {
+    if let Some(entry) = context.entry_mut(&made.media) {
         set(&mut entry.resource, "type", kind);
         if let Some(created) = created {
             created.write(&mut entry.resource, "created");

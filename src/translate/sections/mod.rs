@@ -40,6 +40,10 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         return laboratory::results(context, header, entry);
     }
     let Some(child) = entry.children().find(|child| !child.is("templateId")) else { return Vec::new() };
+    if context.is_full() {
+        context.list(child, Reason::LimitReached);
+        return Vec::new();
+    }
     match child.name() {
         "observationMedia" => return media::image(context, child).map(|made| made.media).into_iter().collect(),
         "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => return media::attached_document(context, child),

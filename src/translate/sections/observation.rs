@@ -54,13 +54,13 @@ pub(super) fn observation(context: &mut Context<'_>, element: Element<'_>, parts
     if element.stated("negationInd") == Some("true") {
         set(&mut out, "modifierExtension", json!([{"url": NEGATION, "valueBoolean": true}]));
     }
-    set(&mut out, "identifier", identifiers(context, element));
+    set(&mut out, "identifier", Value::Array(identifiers(context, element)));
     set(&mut out, "status", json!(status));
     set(&mut out, "category", Value::Array(parts.categories));
     if let Some(code) = element.child("code") {
         context.claim_tree(code, &url);
     }
-    set(&mut out, "code", parts.code.unwrap_or_else(|| data_absent_reason_only()));
+    set(&mut out, "code", parts.code.unwrap_or_else(data_absent_reason_only));
     set(&mut out, "subject", Context::subject());
     if let Some(time) = element.child("effectiveTime") {
         context.claim_tree(time, &url);
@@ -99,13 +99,7 @@ fn data_absent_reason_only() -> Value {
 }
 
 /// The concepts of the children with this name, claimed.
-fn concepts(
-    context: &mut Context<'_>,
-    element: Element<'_>,
-    name: &str,
-    url: &str,
-    mut write: impl FnMut(Vec<Value>),
-) {
+fn concepts(context: &mut Context<'_>, element: Element<'_>, name: &str, url: &str, mut write: impl FnMut(Vec<Value>)) {
     let mut out = Vec::new();
     for child in element.children_named(name) {
         out.extend(concept(context, child));

@@ -28,15 +28,14 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
     let url = context.url(&element.path());
     let value = element.child("value");
     let time = element.child("effectiveTime");
-    let onset = time.and_then(|time| {
-        date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low)))
-    });
+    let onset =
+        time.and_then(|time| date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low))));
     let end = time.and_then(|time| time.child("high")).and_then(|high| date_time(context, high));
     let absent_code = value.is_some_and(is_absent_code);
     let denied = element.stated("negationInd") == Some("true") && !absent_code;
     let clinical = clinical_status(element, end.is_some(), absent_code, denied);
     let mut out = resource("Condition");
-    set(&mut out, "identifier", identifiers(context, element));
+    set(&mut out, "identifier", Value::Array(identifiers(context, element)));
     set(&mut out, "clinicalStatus", clinical.map(|code| json!({"coding": [{"system": CLINICAL, "code": code}]})));
     let verification = verification_status(element, absent_code, denied);
     set(&mut out, "verificationStatus", verification.map(|code| json!({"coding": [{"system": VERIFICATION, "code": code}]})));
@@ -62,9 +61,9 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
     set(&mut out, "stage", stage.map(|stage| json!([{"summary": stage}])));
     set(&mut out, "note", Value::Array(notes));
     context.add(element.path(), out);
-    for child in element.children().filter(|child| {
-        matches!(child.name(), "id" | "code" | "text" | "effectiveTime" | "value" | "author")
-    }) {
+    for child in
+        element.children().filter(|child| matches!(child.name(), "id" | "code" | "text" | "effectiveTime" | "value" | "author"))
+    {
         context.claim_tree(child, &url);
     }
     for template in [PROBLEM_STATUS, CERTAINTY, SEVERITY, CLINICAL_STAGE] {
@@ -81,10 +80,10 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
 
 /// A child observation by its template.
 fn part<'d>(element: Element<'d>, template: &str) -> Option<Element<'d>> {
-    let found = element.children().filter(|child| child.is("entryRelationship")).find_map(|relation| {
-        relation.children().find(|child| child.has_template(template))
-    });
-    found
+    element
+        .children()
+        .filter(|child| child.is("entryRelationship"))
+        .find_map(|relation| relation.children().find(|child| child.has_template(template)))
 }
 
 fn part_code<'d>(element: Element<'d>, template: &str) -> Option<&'d str> {
@@ -94,7 +93,9 @@ fn part_code<'d>(element: Element<'d>, template: &str) -> Option<&'d str> {
 /// Whether the code says that there is none, or that nothing is known (R3).
 pub(super) fn is_absent_code(value: Element<'_>) -> bool {
     value.stated("codeSystem") == Some("2.16.840.1.113883.5.1150.1")
-        || value.stated("code").is_some_and(|code| code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info")))
+        || value
+            .stated("code")
+            .is_some_and(|code| code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info")))
 }
 
 fn clinical_status(element: Element<'_>, ended: bool, absent_code: bool, denied: bool) -> Option<&'static str> {

@@ -27,8 +27,8 @@ pub(super) fn collection(context: &mut Context<'_>, header: &Header, procedure: 
         .find(|participant| participant.stated("typeCode") == Some("PRD"))
         .and_then(|participant| participant.child("participantRole"));
     let mut out = resource("Specimen");
-    let mut ids = role.map(|role| identifiers(context, role)).and_then(into_array).unwrap_or_default();
-    ids.extend(into_array(identifiers(context, procedure)).unwrap_or_default());
+    let mut ids = role.map(|role| identifiers(context, role)).unwrap_or_default();
+    ids.extend(identifiers(context, procedure));
     set(&mut out, "identifier", Value::Array(ids));
     let kind = role.and_then(|role| role.at("playingEntity/code")).and_then(|code| concept(context, code));
     set(&mut out, "type", kind);
@@ -36,9 +36,9 @@ pub(super) fn collection(context: &mut Context<'_>, header: &Header, procedure: 
     let received = relations(procedure)
         .filter_map(|relation| relation.child("act"))
         .find(|act| super::has_any(*act, &[template::SPECIMEN_RECEIVED, "1.3.6.1.4.1.19376.1.3.1.3"]));
-    let time = received.and_then(|act| act.child("effectiveTime")).and_then(|time| {
-        date_time(context, time).or_else(|| time.child("high").and_then(|high| date_time(context, high)))
-    });
+    let time = received
+        .and_then(|act| act.child("effectiveTime"))
+        .and_then(|time| date_time(context, time).or_else(|| time.child("high").and_then(|high| date_time(context, high))));
     set(&mut out, "receivedTime", time.map(|time| json!(time)));
     set(&mut out, "request", super::super::context::references(&header.orders));
     let collector = procedure.child("performer").and_then(|performer| participants::participant_in(context, performer));
@@ -70,7 +70,7 @@ pub(super) fn isolate(context: &mut Context<'_>, specimen: Element<'_>, parent: 
     let role = specimen.child("specimenRole")?;
     let organism = role.at("specimenPlayingEntity/code").and_then(|code| concept(context, code));
     let mut out = resource("Specimen");
-    set(&mut out, "identifier", identifiers(context, role));
+    set(&mut out, "identifier", Value::Array(identifiers(context, role)));
     set(&mut out, "type", organism.clone());
     set(&mut out, "subject", Context::subject());
     set(&mut out, "parent", parent.map(|parent| json!([reference(parent)])));
@@ -85,7 +85,7 @@ pub(super) fn additive(context: &mut Context<'_>, participant: Element<'_>, spec
     let role = participant.child("participantRole");
     let code = role.and_then(|role| role.at("playingDevice/code").or_else(|| role.at("playingEntity/code")));
     let Some(additive) = code.and_then(|code| concept(context, code)) else { return };
-    if let Some(entry) = context.entries.iter_mut().find(|entry| entry.full_url == specimen) {
+    if let Some(entry) = context.entry_mut(specimen) {
         let containers = entry.resource.entry("container").or_insert_with(|| json!([]));
         let container = json!({"additiveCodeableConcept": additive});
         if let Some(containers) = containers.as_array_mut()
@@ -100,11 +100,4 @@ pub(super) fn additive(context: &mut Context<'_>, participant: Element<'_>, spec
 /// entryRelationship and component children.
 pub(super) fn relations(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
     element.children().filter(|child| child.is("entryRelationship") || child.is("component"))
-}
-
-fn into_array(value: Value) -> Option<Vec<Value>> {
-    match value {
-        Value::Array(items) => Some(items),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
-    }
 }

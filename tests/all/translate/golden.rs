@@ -51,6 +51,7 @@ fn check(name: &str, piece: &str, golden: &Value) {
     };
     let document = cda::parse(document(place, piece).as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let translation = translate::translate(&document);
+    super::dump(&format!("golden-{name}"), &document, piece.len(), &translation);
     let short = |path: &str| path.strip_prefix(prefix).unwrap_or(path).to_owned();
     let paths: BTreeMap<String, String> =
         translation.entries.iter().map(|entry| (entry.full_url.clone(), short(&entry.entry_path))).collect();
