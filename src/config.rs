@@ -193,8 +193,9 @@ impl Options {
     pub fn settings(self) -> Result<Settings, ConfigError> {
         let wrong = |name, value: &str, permitted| ConfigError::Value { name, value: value.to_owned(), permitted };
         let listen = self.listen.unwrap_or_else(|| "127.0.0.1:8080".into());
-        let listen: SocketAddr =
-            listen.parse().map_err(|_not_an_address| wrong("listen", &listen, "an IP address and a port, such as 127.0.0.1:8080"))?;
+        let listen: SocketAddr = listen
+            .parse()
+            .map_err(|_not_an_address| wrong("listen", &listen, "an IP address and a port, such as 127.0.0.1:8080"))?;
         let database = self.database.unwrap_or_else(|| "sqlite:dmp.sqlite".into());
         if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| database.starts_with(scheme)) {
             // A database URL may hold a password: only its scheme is shown.
@@ -206,8 +207,8 @@ impl Options {
             return Err(wrong("listen", &listen.to_string(), "a loopback address, while local-issuer is on"));
         }
         let zone = self.time_zone.unwrap_or_else(|| "Europe/Paris".into());
-        let time_zone =
-            jiff::tz::TimeZone::get(&zone).map_err(|_unknown| wrong("time-zone", &zone, "a name of the IANA database, such as Europe/Paris"))?;
+        let time_zone = jiff::tz::TimeZone::get(&zone)
+            .map_err(|_unknown| wrong("time-zone", &zone, "a name of the IANA database, such as Europe/Paris"))?;
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
@@ -215,7 +216,11 @@ impl Options {
             (None, Some(_)) => return Err(wrong("tls-cert", "", "a PEM file, where tls-key is given")),
         };
         if self.issuer.is_some() != self.jwks.is_some() {
-            return Err(wrong("issuer", self.issuer.as_deref().unwrap_or_default(), "an issuer together with jwks, its key file"));
+            return Err(wrong(
+                "issuer",
+                self.issuer.as_deref().unwrap_or_default(),
+                "an issuer together with jwks, its key file",
+            ));
         }
         let public_url = match self.public_url {
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => Some(url.trim_end_matches('/').to_owned()),

@@ -67,7 +67,7 @@ impl CallerColumns {
                     "normal" => PurposeOfUse::Normal,
                     "bris_de_glace" => PurposeOfUse::BrisDeGlace,
                     "centre_15" => PurposeOfUse::Centre15,
-                    _ => return None,
+                    _other => return None,
                 },
             }),
             "patient" => {
@@ -80,7 +80,7 @@ impl CallerColumns {
             }
             "operator" => Caller::Operator,
             "server" => Caller::Server,
-            _ => return None,
+            _other => return None,
         })
     }
 }

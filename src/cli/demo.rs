@@ -45,13 +45,8 @@ impl Demo {
             None => Some(throw_away()?),
         };
         let database = folder.as_ref().map(|folder| format!("sqlite:{}", folder.0.join("demo.sqlite").display()));
-        let fixed = Options {
-            database,
-            local_issuer: Some(true),
-            test_ins: Some(true),
-            log: Some("warn".into()),
-            ..Options::default()
-        };
+        let fixed =
+            Options { database, local_issuer: Some(true), test_ins: Some(true), log: Some("warn".into()), ..Options::default() };
         let settings = self.options.clone().or(fixed).settings()?;
         log(&settings.log)?;
         let issuer = LocalIssuer::open(&settings.folder())?;

@@ -58,9 +58,14 @@ impl Command {
 
 /// Sends the log to standard error, one line an event.
 fn log(filter: &str) -> Result<(), Box<dyn Error>> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|_not_a_filter| format!("setting `log` has the value `{filter}`, permitted: error, warn, info, debug, trace or a filter of modules"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().map_err(|error| error.to_string().into())
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|_not_a_filter| {
+        format!("setting `log` has the value `{filter}`, permitted: error, warn, info, debug, trace or a filter of modules")
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init()
+        .map_err(|error| error.to_string().into())
 }
 
 /// One line on standard output.

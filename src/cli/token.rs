@@ -102,7 +102,11 @@ impl Token {
     }
 
     fn caller(&self) -> Result<Caller, Box<dyn Error>> {
-        let structure = self.structure.as_deref().map(|text| Finess::new(text).ok_or("--structure is a FINESS of 9 characters")).transpose()?;
+        let structure = self
+            .structure
+            .as_deref()
+            .map(|text| Finess::new(text).ok_or("--structure is a FINESS of 9 characters"))
+            .transpose()?;
         match self.role {
             Some(Role::Professional) => {
                 let rpps = self.rpps.as_deref().and_then(Rpps::new).ok_or("--rpps is a national number of 11 digits")?;
@@ -111,7 +115,13 @@ impl Token {
                     Purpose::BrisDeGlace => PurposeOfUse::BrisDeGlace,
                     Purpose::Centre15 => PurposeOfUse::Centre15,
                 };
-                Ok(Caller::Professional(Professional { rpps, name: self.name.clone(), profession: self.profession.clone(), structure, purpose }))
+                Ok(Caller::Professional(Professional {
+                    rpps,
+                    name: self.name.clone(),
+                    profession: self.profession.clone(),
+                    structure,
+                    purpose,
+                }))
             }
             Some(Role::Patient) => {
                 let ins = self.ins.as_deref().and_then(|text| text.split_once('|')).and_then(|(oid, value)| Ins::new(oid, value));

@@ -17,10 +17,14 @@ impl Limits {
     }
 
     /// Counts one request of the caller.
-    pub(crate) fn request(&self, caller: &Caller) -> Result<(), Problem> { count(&self.requests, caller) }
+    pub(crate) fn request(&self, caller: &Caller) -> Result<(), Problem> {
+        count(&self.requests, caller)
+    }
 
     /// Counts one question whether a record exists.
-    pub(crate) fn existence(&self, caller: &Caller) -> Result<(), Problem> { count(&self.existence, caller) }
+    pub(crate) fn existence(&self, caller: &Caller) -> Result<(), Problem> {
+        count(&self.existence, caller)
+    }
 }
 
 fn count(limiter: &DefaultKeyedRateLimiter<String>, caller: &Caller) -> Result<(), Problem> {
@@ -29,5 +33,7 @@ fn count(limiter: &DefaultKeyedRateLimiter<String>, caller: &Caller) -> Result<(
     if limiter.len() > 100_000 {
         limiter.retain_recent();
     }
-    limiter.check_key(&who).map_err(|_not_until| Problem::new(IssueKind::TooManyRequests, "More requests in a minute than one caller may make"))
+    limiter
+        .check_key(&who)
+        .map_err(|_not_until| Problem::new(IssueKind::TooManyRequests, "More requests in a minute than one caller may make"))
 }

@@ -70,7 +70,9 @@ pub struct Running {
 impl Running {
     /// What the use cases share: for the demo, which deposits through the same way as every other caller.
     #[must_use]
-    pub fn server(&self) -> &Arc<Server> { &self.server }
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
 
     /// Finishes what is under way, then stops.
     pub fn stop(mut self) {
@@ -80,7 +82,9 @@ impl Running {
     }
 
     /// Waits until a signal stops the server.
-    pub fn wait(mut self) { self.join(); }
+    pub fn wait(mut self) {
+        self.join();
+    }
 
     fn join(&mut self) {
         if let Some(thread) = self.thread.take()
@@ -162,7 +166,8 @@ fn verifier(settings: &Settings, base: &str) -> Result<Verifier, StartError> {
 }
 
 fn acceptor(
-    cert: &std::path::Path, key: &std::path::Path,
+    cert: &std::path::Path,
+    key: &std::path::Path,
 ) -> Result<openssl::ssl::SslAcceptorBuilder, openssl::error::ErrorStack> {
     let mut builder = openssl::ssl::SslAcceptor::mozilla_intermediate_v5(openssl::ssl::SslMethod::tls_server())?;
     builder.set_private_key_file(key, openssl::ssl::SslFiletype::PEM)?;

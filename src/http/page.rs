@@ -3,8 +3,8 @@ use super::State;
 use super::respond::{self, Wishes};
 use crate::audit::Body;
 use crate::auth::Caller;
-use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target};
 use crate::fhir::identifier::{INS_OIDS, Ins};
+use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::pages::{self, HomePage, RecordLink, RecordPage};
 use crate::service;
@@ -54,7 +54,10 @@ async fn sign_out() -> HttpResponse {
 }
 
 async fn style() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/css; charset=utf-8").insert_header((header::CACHE_CONTROL, "max-age=3600")).body(pages::STYLE)
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "max-age=3600"))
+        .body(pages::STYLE)
 }
 
 /// Sign-in, or the records that the caller may read.
@@ -71,7 +74,15 @@ async fn home(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     };
     let search = Interaction::Search { resource_type, place: SearchPlace::Cohort, parameters };
     match ask(&state, &caller, search).await {
-        Ok(found) => html(StatusCode::OK, pages::home(&HomePage { caller: name(&caller), records: &links(&found), may_look_up: may_look_up(&caller), notice: None })),
+        Ok(found) => html(
+            StatusCode::OK,
+            pages::home(&HomePage {
+                caller: name(&caller),
+                records: &links(&found),
+                may_look_up: may_look_up(&caller),
+                notice: None,
+            }),
+        ),
         Err(problem) => failure(&problem),
     }
 }
@@ -218,7 +229,8 @@ async fn ask(state: &State, caller: &Caller, interaction: Interaction) -> Result
     if outcome.status < 300 {
         return Ok(value);
     }
-    let said = value.get("issue").and_then(|issue| issue.get(0)).and_then(|issue| issue.get("diagnostics")).and_then(Value::as_str);
+    let said =
+        value.get("issue").and_then(|issue| issue.get(0)).and_then(|issue| issue.get("diagnostics")).and_then(Value::as_str);
     let kind = IssueKind::ALL.iter().find(|kind| kind.status() == outcome.status).copied().unwrap_or(IssueKind::Internal);
     Err(Problem::new(kind, said.unwrap_or_default()))
 }
@@ -234,9 +246,6 @@ fn html(status: StatusCode, body: String) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            pages::CONTENT_SECURITY_POLICY,
-        ))
+        .insert_header((header::CONTENT_SECURITY_POLICY, pages::CONTENT_SECURITY_POLICY))
         .body(body)
 }

@@ -52,7 +52,9 @@ pub(crate) fn lenient(headers: &HeaderMap) -> bool {
 }
 
 /// A header that is text.
-pub(crate) fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> { headers.get(name).and_then(|value| value.to_str().ok()) }
+pub(crate) fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
 
 /// The version of `W/"3"`, as If-Match and If-None-Match name it.
 pub(crate) fn etag_version(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<i64>, Problem> {
@@ -84,7 +86,12 @@ pub(crate) fn resource(headers: &HeaderMap, bytes: &[u8]) -> Result<Resource, Pr
 
 /// What one request asks.
 pub(crate) fn interaction(
-    server: &Server, route: &Route<'_>, parameters: Parameters, headers: &HeaderMap, body: &[u8], entries_max: usize,
+    server: &Server,
+    route: &Route<'_>,
+    parameters: Parameters,
+    headers: &HeaderMap,
+    body: &[u8],
+    entries_max: usize,
 ) -> Result<Interaction, Problem> {
     match route {
         Route::Read { resource_type, id } => {
@@ -241,7 +248,8 @@ fn bundle(server: &Server, body: Resource, entries_max: usize) -> Result<Interac
     for (index, entry) in entries.into_iter().enumerate() {
         parsed.push(entry_parts(index, entry)?);
     }
-    let patient = parsed.iter().position(|(_, _, resource)| resource.get("resourceType").and_then(Value::as_str) == Some("Patient"));
+    let patient =
+        parsed.iter().position(|(_, _, resource)| resource.get("resourceType").and_then(Value::as_str) == Some("Patient"));
     if let Some(position) = patient {
         return opening(parsed, position);
     }
@@ -257,11 +265,13 @@ fn bundle(server: &Server, body: Resource, entries_max: usize) -> Result<Interac
 /// fullUrl, request.url and resource of an entry that creates.
 fn entry_parts(index: usize, mut entry: Value) -> Result<(Option<String>, String, Resource), Problem> {
     let at = |element: &str| format!("Bundle.entry[{index}].{element}");
-    let request = |name: &str| entry.get("request").and_then(|request| request.get(name)).and_then(Value::as_str).map(str::to_owned);
+    let request =
+        |name: &str| entry.get("request").and_then(|request| request.get(name)).and_then(Value::as_str).map(str::to_owned);
     if request("method").as_deref() != Some("POST") {
         return Err(Problem::at(IssueKind::NotSupported, at("request.method"), "Only POST is taken in a transaction here"));
     }
-    let url = request("url").ok_or_else(|| Problem::at(IssueKind::RequiredMissing, at("request.url"), "The entry names no URL"))?;
+    let url =
+        request("url").ok_or_else(|| Problem::at(IssueKind::RequiredMissing, at("request.url"), "The entry names no URL"))?;
     if request("ifNoneExist").is_some() {
         return Err(Problem::at(IssueKind::NotSupported, at("request.ifNoneExist"), "Conditional create is not taken here"));
     }
@@ -279,7 +289,11 @@ fn opening(parsed: Vec<(Option<String>, String, Resource)>, position: usize) -> 
     for (index, (_, url, resource)) in parsed.into_iter().enumerate() {
         let name = resource.get("resourceType").and_then(Value::as_str);
         if name != Some(url.as_str()) {
-            return Err(Problem::at(IssueKind::Malformed, format!("Bundle.entry[{index}].request.url"), "The URL is not the type of the resource"));
+            return Err(Problem::at(
+                IssueKind::Malformed,
+                format!("Bundle.entry[{index}].request.url"),
+                "The URL is not the type of the resource",
+            ));
         }
         match name {
             Some("Patient") if index == position => patient = Some(resource),

@@ -44,10 +44,14 @@ pub(crate) enum Return {
 }
 
 /// The answer of an interaction: only what was recorded can leave.
-pub(crate) fn respond(recorded: Recorded, wishes: &Wishes, base: &str) -> HttpResponse { answer(recorded.into_outcome(), wishes, base) }
+pub(crate) fn respond(recorded: Recorded, wishes: &Wishes, base: &str) -> HttpResponse {
+    answer(recorded.into_outcome(), wishes, base)
+}
 
 /// A refusal before authentication: no data, counted and logged, not traced.
-pub(crate) fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse { answer(Outcome::problem(problem, Vec::new()), wishes, "") }
+pub(crate) fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse {
+    answer(Outcome::problem(problem, Vec::new()), wishes, "")
+}
 
 /// An answer without health data that needs no trace: `/metadata`.
 pub(crate) fn public(bytes: Vec<u8>, wishes: &Wishes) -> HttpResponse {

@@ -69,7 +69,9 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .default_service(web::to(nowhere));
 }
 
-async fn health() -> HttpResponse { HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n") }
+async fn health() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
 
 async fn metrics(state: web::Data<State>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(state.metrics.text())
@@ -117,7 +119,12 @@ fn refused(problem: &Problem, wishes: &Wishes) -> HttpResponse {
 }
 
 async fn handle(
-    request: &HttpRequest, payload: web::Payload, state: &web::Data<State>, id: &str, wishes: &mut Wishes, name: &mut &'static str,
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &web::Data<State>,
+    id: &str,
+    wishes: &mut Wishes,
+    name: &mut &'static str,
 ) -> Result<HttpResponse, Problem> {
     let query = request.query_string();
     let mut parameters = request::parameters(query)?;
@@ -139,7 +146,8 @@ async fn handle(
     if matches!(route, Route::Search { .. }) && request.method() == Method::POST {
         parameters.0.extend(form(request, &body)?.0);
     }
-    let parsed = request::interaction(&state.server, &route, parameters, request.headers(), &body, state.settings.bundle_entries_max);
+    let parsed =
+        request::interaction(&state.server, &route, parameters, request.headers(), &body, state.settings.bundle_entries_max);
     let recorded = match parsed {
         Ok(interaction) => {
             *name = interaction.code();
@@ -235,7 +243,9 @@ fn form(request: &HttpRequest, body: &[u8]) -> Result<Parameters, Problem> {
 /// The client's X-Request-Id where it is a plain one, otherwise a new one.
 fn request_id(request: &HttpRequest) -> String {
     let given = text(request.headers(), HeaderName::from_static("x-request-id"));
-    let plain = |id: &&str| (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    };
     match given.filter(plain) {
         Some(id) => id.to_owned(),
         None => ids::random::<16>().map_or_else(|_no_entropy| String::new(), |bytes| uuid::Uuid::from_bytes(bytes).to_string()),

@@ -44,14 +44,13 @@ pub fn status(caller: &Caller, facts: &Facts, now: Millis) -> AuthorisationStatu
             }
         }
         (Caller::Operator | Caller::Server, _) => AuthorisationStatus::Valide,
-        (Caller::Professional(_) | Caller::System(_), Some(actor)) => {
-            if is_blocked(caller, facts) { AuthorisationStatus::Interdit } else { status_of(&actor, facts, now) }
-        }
+        (Caller::Professional(_) | Caller::System(_), Some(_)) if is_blocked(caller, facts) => AuthorisationStatus::Interdit,
+        (Caller::Professional(_) | Caller::System(_), Some(actor)) => status_of(&actor, facts, now),
         (Caller::Professional(_) | Caller::System(_), None) => AuthorisationStatus::NonExiste,
     }
 }
 
-/// Whether the patient blocked this caller, in person or by the structure that he works for (INTERDIT).
+/// Whether the patient blocked this caller, by name or by the structure for which he works now (INTERDIT wins).
 fn is_blocked(caller: &Caller, facts: &Facts) -> bool {
     let structure = match caller {
         Caller::Professional(professional) => professional.structure.clone().map(Actor::Structure),

@@ -316,7 +316,7 @@ fn logical_actor(reference: &Value) -> Option<Actor> {
     match identifier.get("system")?.as_str()? {
         RPPS_SYSTEM | ID_NAT_PS_SYSTEM => Rpps::new(value).map(Actor::Professional),
         ID_NAT_ST_SYSTEM | FINESS_SYSTEM => Finess::new(value).map(Actor::Structure),
-        _ => None,
+        _other => None,
     }
 }
 

@@ -41,7 +41,7 @@ impl Place {
             "record" => Self::Record,
             "directory" => Self::Directory,
             "both" => Self::Both,
-            _ => Self::Never,
+            _unknown => Self::Never,
         }
     }
     const fn in_record(self) -> bool {

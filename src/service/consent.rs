@@ -29,7 +29,13 @@ pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -
 ///
 /// # Errors
 /// 412 where If-Match names another version; 422 where the kind or the actor would change.
-pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if_match: Option<i64>, body: &Resource) -> Result<Outcome, Problem> {
+pub fn update_consent(
+    context: &Context<'_>,
+    access: &Access,
+    target: Target,
+    if_match: Option<i64>,
+    body: &Resource,
+) -> Result<Outcome, Problem> {
     let facts = context.record()?;
     let (_, rid) = target.place.ok_or_else(|| not_found(access))?;
     let old = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
@@ -38,7 +44,8 @@ pub fn update_consent(context: &Context<'_>, access: &Access, target: Target, if
     }
     let body = prepared(context, body)?;
     if let Err(issues) = policy::consent::check_replacement(&parsed(&old)?, &body) {
-        return Err(Problem::from_issues(issues).unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
+        return Err(Problem::from_issues(issues)
+            .unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
     }
     let version = old.version + 1;
     let new = draft(context, access, Draft { pid: facts.pid, rid, version, body, origin: None })?;
@@ -84,5 +91,6 @@ fn derive(context: &Context<'_>, access: &Access) -> Result<(), Problem> {
 }
 
 fn parsed(stored: &Stored) -> Result<Resource, Problem> {
-    serde_json::from_slice(&stored.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+    serde_json::from_slice(&stored.body)
+        .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
 }

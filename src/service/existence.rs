@@ -3,11 +3,11 @@
 //! Answers every caller, blocked ones too; says nothing else.
 use super::Context;
 use crate::audit::{Action, Body, Outcome};
+use crate::auth::Caller;
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::identifier::Ins;
 use crate::fhir::{IssueKind, Problem, Resource, td02};
 use crate::ids::Rid;
-use crate::auth::Caller;
 use crate::policy::{self, AuthorisationStatus, Facts, RecordState};
 use crate::store::{self, Access};
 
@@ -23,8 +23,8 @@ pub fn existence(context: &Context<'_>, access: &Access, ins: Option<&Ins>) -> R
     };
     let mut entry = None;
     if let (Some(stored), Some(facts)) = (&stored, context.facts) {
-        let patient: Resource =
-            serde_json::from_slice(&stored.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
+        let patient: Resource = serde_json::from_slice(&stored.body)
+            .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
         let cut = td02::cut_patient(&patient, &record_status(context, facts));
         let url = format!("{}/{}", context.server.base(), context.server.reference(patient_type, stored.pid, stored.rid));
         entry = Some((url, serde_json::Value::Object(cut).to_string().into_bytes()));

@@ -40,7 +40,8 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let resource_type = super::known_type("AuditEvent")?;
     let pid = context.record()?.pid;
     let offset = parameters.get("_cursor").map(|text| text.parse::<i64>()).transpose();
-    let before = offset.map_err(|_not_a_number| Problem::new(IssueKind::ParameterInvalid, "_cursor is not one of this server"))?;
+    let before =
+        offset.map_err(|_not_a_number| Problem::new(IssueKind::ParameterInvalid, "_cursor is not one of this server"))?;
     let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != "_cursor").cloned().collect());
     let query = parse(context, resource_type, &rest)?;
     let count = usize::try_from(query.count).unwrap_or(usize::MAX);
@@ -62,10 +63,16 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let more = found.len() > count;
     found.truncate(count);
     let base = context.server.base();
-    let next = found.last().filter(|_| more).map(|(rid, _)| link(base, resource_type, &query.self_parameters, Some(&rid.0.to_string())));
+    let next =
+        found.last().filter(|_| more).map(|(rid, _)| link(base, resource_type, &query.self_parameters, Some(&rid.0.to_string())));
     let bodies: Vec<(String, Vec<u8>)> = found
         .into_iter()
-        .map(|(rid, body)| (format!("{base}/{}", context.server.reference(resource_type, pid, rid)), Value::Object(body).to_string().into_bytes()))
+        .map(|(rid, body)| {
+            (
+                format!("{base}/{}", context.server.reference(resource_type, pid, rid)),
+                Value::Object(body).to_string().into_bytes(),
+            )
+        })
         .collect();
     let bytes = bundle::searchset(SearchSet {
         self_link: &link(base, resource_type, &query.self_parameters, None),

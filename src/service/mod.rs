@@ -43,11 +43,15 @@ pub struct Server {
 impl Server {
     /// FHIR base URL.
     #[must_use]
-    pub fn base(&self) -> &str { self.base.get().map_or("", String::as_str) }
+    pub fn base(&self) -> &str {
+        self.base.get().map_or("", String::as_str)
+    }
 
     /// The opaque id of a resource.
     #[must_use]
-    pub fn id(&self, pid: Pid, rid: Rid) -> String { self.store.id_cipher().seal(pid, rid) }
+    pub fn id(&self, pid: Pid, rid: Rid) -> String {
+        self.store.id_cipher().seal(pid, rid)
+    }
 
     /// `Type/id` of a resource.
     #[must_use]
@@ -70,7 +74,9 @@ impl Server {
 
     /// The same for search and extraction, which have the type by their own means.
     #[must_use]
-    pub fn place(&self, reference: &str) -> Option<(Pid, Rid)> { self.resolve(reference).map(|(_, pid, rid)| (pid, rid)) }
+    pub fn place(&self, reference: &str) -> Option<(Pid, Rid)> {
+        self.resolve(reference).map(|(_, pid, rid)| (pid, rid))
+    }
 }
 
 /// A request after authentication and parsing.
@@ -187,7 +193,9 @@ fn failure(context: &Context<'_>, pid: Option<Pid>, problem: &Problem) -> Event 
     let interaction = &context.request.interaction;
     let mut event = context.event(pid, action(interaction), problem.status());
     event.resource_type = resource_type(interaction);
-    if let (Some(pid), Interaction::Read(target) | Interaction::VersionRead(target, _) | Interaction::RetrieveDocument(target)) = (pid, interaction) {
+    if let (Some(pid), Interaction::Read(target) | Interaction::VersionRead(target, _) | Interaction::RetrieveDocument(target)) =
+        (pid, interaction)
+    {
         event.rid = target.place.filter(|place| place.0 == pid).map(|place| place.1);
     }
     if matches!(interaction, Interaction::Search { .. } | Interaction::Existence { .. }) {
@@ -225,7 +233,11 @@ pub async fn refuse(server: &Server, caller: Caller, problem: &Problem, id: &str
 
 /// The part that every interaction and every entry of a transaction go through: facts, `decide`, open.
 pub(crate) fn enter(
-    _server: &Server, request: &Request, interaction: &Interaction, unit: &Unit, found: &mut Option<Pid>,
+    _server: &Server,
+    request: &Request,
+    interaction: &Interaction,
+    unit: &Unit,
+    found: &mut Option<Pid>,
 ) -> Result<(Access, Option<Facts>), Problem> {
     let facts = match policy::record_concerned(&request.caller, interaction) {
         Some(name) => unit.facts(&name)?,
@@ -249,9 +261,13 @@ pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Inte
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
         Interaction::Translation(target) => translation::translation(context, access, *target),
         Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body),
-        Interaction::Open { patient, consents, position } => open_record::open_record(context, access, patient, consents, *position),
+        Interaction::Open { patient, consents, position } => {
+            open_record::open_record(context, access, patient, consents, *position)
+        }
         Interaction::CreateConsent { body, .. } => consent::create_consent(context, access, body),
-        Interaction::UpdateConsent { target, if_match, body } => consent::update_consent(context, access, *target, *if_match, body),
+        Interaction::UpdateConsent { target, if_match, body } => {
+            consent::update_consent(context, access, *target, *if_match, body)
+        }
         Interaction::Create { resource_type, body, .. } => create::create(context, access, *resource_type, body),
         Interaction::Transaction { .. } => {
             Err(Problem::new(IssueKind::StructureInvalid, "A transaction inside a transaction is not allowed"))
@@ -263,7 +279,9 @@ pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Inte
 fn action(interaction: &Interaction) -> Action {
     match interaction {
         Interaction::Existence { .. } => Action::Existence,
-        Interaction::Read(_) | Interaction::VersionRead(..) | Interaction::RetrieveDocument(_) | Interaction::Translation(_) => Action::Read,
+        Interaction::Read(_) | Interaction::VersionRead(..) | Interaction::RetrieveDocument(_) | Interaction::Translation(_) => {
+            Action::Read
+        }
         Interaction::Search { .. } => Action::Query,
         Interaction::Deposit { .. } => Action::Deposit,
         Interaction::Open { .. } => Action::Open,
@@ -275,9 +293,10 @@ fn action(interaction: &Interaction) -> Action {
 fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
     match interaction {
         Interaction::Existence { .. } | Interaction::Open { .. } => ResourceType::parse("Patient"),
-        Interaction::Read(target) | Interaction::VersionRead(target, _) | Interaction::RetrieveDocument(target) | Interaction::Translation(target) => {
-            Some(target.resource_type)
-        }
+        Interaction::Read(target)
+        | Interaction::VersionRead(target, _)
+        | Interaction::RetrieveDocument(target)
+        | Interaction::Translation(target) => Some(target.resource_type),
         Interaction::Search { resource_type, .. } | Interaction::Create { resource_type, .. } => Some(*resource_type),
         Interaction::Deposit { .. } => ResourceType::parse("DocumentReference"),
         Interaction::CreateConsent { .. } | Interaction::UpdateConsent { .. } => ResourceType::parse("Consent"),

@@ -4,9 +4,9 @@ use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::auth::Caller;
 use crate::clock::Millis;
-use crate::fhir::identifier::Ins;
 use crate::fhir::bundle::EntryResponse;
 use crate::fhir::consent::{ConsentFrame, Party};
+use crate::fhir::identifier::Ins;
 use crate::fhir::{IssueKind, Problem, Resource, bundle, td02};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, RecordState};
@@ -20,7 +20,11 @@ const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-co
 /// # Errors
 /// 409 where the INS has a record, 422 where a trait or the ouverture is missing.
 pub fn open_record(
-    context: &Context<'_>, access: &Access, patient: &Resource, consents: &[Resource], position: Option<usize>,
+    context: &Context<'_>,
+    access: &Access,
+    patient: &Resource,
+    consents: &[Resource],
+    position: Option<usize>,
 ) -> Result<Outcome, Problem> {
     let ins = td02::ins_of(patient);
     if let Some(ins) = &ins {
@@ -42,7 +46,11 @@ pub fn open_record(
         name_everywhere(consent, &reference);
         let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
         forget_claims(consent, kind);
-        new.push(draft(context, &access, Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None })?);
+        new.push(draft(
+            context,
+            &access,
+            Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None },
+        )?);
     }
     let facts = policy::consent::derive(pid, 1, RecordState::Open, ins, consents.iter());
     store::resource_put(context.unit, &access, &new)?;
@@ -53,7 +61,11 @@ pub fn open_record(
 /// The lone `POST Patient` of a system: it creates the ouverture itself.
 fn lone_consent(context: &Context<'_>, patient: &str) -> Result<Resource, Problem> {
     let Caller::System(system) = &context.request.caller else {
-        return Err(Problem::at(IssueKind::BusinessRule, "Patient", "A record is opened with a Consent of kind ouverture (BR-02)"));
+        return Err(Problem::at(
+            IssueKind::BusinessRule,
+            "Patient",
+            "A record is opened with a Consent of kind ouverture (BR-02)",
+        ));
     };
     let structure = system.structure.clone();
     let frame = ConsentFrame {
@@ -76,7 +88,11 @@ fn accepted(context: &Context<'_>, ins: &Ins) -> Result<(), Problem> {
 
 /// The Patient of the same Bundle becomes the one that is opened, in `patient` and among the performers.
 fn name_everywhere(consent: &mut Resource, patient: &str) {
-    let sent = consent.get("patient").and_then(|reference| reference.get("reference")).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let sent = consent
+        .get("patient")
+        .and_then(|reference| reference.get("reference"))
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned);
     references::name_patient(consent, "patient", patient);
     if let Some(sent) = sent {
         references::rename(consent, &std::iter::once((sent, patient.to_owned())).collect());

@@ -26,7 +26,8 @@ pub fn read(context: &Context<'_>, access: &Access, target: Target) -> Result<Ou
 /// No such version, or not for this caller: the same 404.
 pub fn version_read(context: &Context<'_>, access: &Access, target: Target, version: i64) -> Result<Outcome, Problem> {
     let Some((_, rid)) = target.place else { return Err(not_found(access)) };
-    let stored = store::resource_version_read(context.unit, access, target.resource_type, rid, version)?.ok_or_else(|| not_found(access))?;
+    let stored = store::resource_version_read(context.unit, access, target.resource_type, rid, version)?
+        .ok_or_else(|| not_found(access))?;
     Ok(found(context, stored))
 }
 

@@ -55,17 +55,32 @@ fn literal<'a>(path: String, value: &'a Value, found: &mut Vec<(String, &'a str)
 /// # Errors
 /// [`IssueKind::ReferenceUnresolved`] with the location of the first that does not. What the caller may not see is not
 /// here either.
-pub(super) fn check(server: &Server, unit: &Unit, access: &Access, pid: Pid, resource: &Resource, coming: &[(Pid, crate::ids::Rid)]) -> Result<(), Problem> {
+pub(super) fn check(
+    server: &Server,
+    unit: &Unit,
+    access: &Access,
+    pid: Pid,
+    resource: &Resource,
+    coming: &[(Pid, crate::ids::Rid)],
+) -> Result<(), Problem> {
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut found = Vec::new();
     for (member, value) in resource {
         literal(format!("{name}.{member}"), value, &mut found);
     }
     for (path, reference) in found {
-        if reference.starts_with('#') || ((reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base())) {
+        if reference.starts_with('#')
+            || ((reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base()))
+        {
             continue;
         }
-        let missing = || Problem::at(IssueKind::ReferenceUnresolved, path.clone(), "The reference names no resource that is here for this caller");
+        let missing = || {
+            Problem::at(
+                IssueKind::ReferenceUnresolved,
+                path.clone(),
+                "The reference names no resource that is here for this caller",
+            )
+        };
         let (resource_type, place_pid, rid) = server.resolve(reference).ok_or_else(missing)?;
         if place_pid == pid && (rid == crate::ids::Rid::PATIENT || coming.contains(&(place_pid, rid))) {
             continue;

@@ -43,13 +43,18 @@ pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, paramete
 ///
 /// # Errors
 /// Unknown or invalid parameters are 400, a search over several records without a bound is `too-costly`.
-pub fn search(context: &Context<'_>, access: &Access, resource_type: ResourceType, parameters: &Parameters) -> Result<Outcome, Problem> {
+pub fn search(
+    context: &Context<'_>,
+    access: &Access,
+    resource_type: ResourceType,
+    parameters: &Parameters,
+) -> Result<Outcome, Problem> {
     let (cursor, parameters) = take_cursor(parameters)?;
     let mut query = parse(context, resource_type, &parameters)?;
     hide_superseded(context, &mut query, &parameters)?;
     let request = PageRequest {
         count: usize::try_from(query.count).unwrap_or(usize::MAX),
-        total: wants_total(context, access, &query),
+        total: wants_total(access, &query, &parameters),
         cursor,
     };
     let mut recheck = |stored: &Stored| matches(context, &query, stored);
@@ -94,10 +99,11 @@ fn hide_superseded(context: &Context<'_>, query: &mut Query, parameters: &Parame
     Ok(())
 }
 
-/// In one record the total is always exact (decision 12); over several it is counted on request.
-fn wants_total(_context: &Context<'_>, access: &Access, query: &Query) -> bool {
+/// In one record the total is always given, and exact, unless `_total=none` declines it (decision 12); over several it is
+/// counted on request.
+fn wants_total(access: &Access, query: &Query, parameters: &Parameters) -> bool {
     match access.permit().scope() {
-        ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => true,
+        ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => parameters.get("_total") != Some("none"),
         ReadScope::Cohort | ReadScope::Directory => matches!(query.total, Total::Accurate),
     }
 }
@@ -149,13 +155,21 @@ fn pointed_at(context: &Context<'_>, include: &Include, resources: &[Stored]) ->
     let mut places = BTreeSet::new();
     for stored in resources {
         let Ok(body) = serde_json::from_slice::<Resource>(&stored.body) else { continue };
-        places.extend(search::included(include, stored.resource_type, &body).into_iter().filter_map(|reference| context.server.place(&reference)));
+        places.extend(
+            search::included(include, stored.resource_type, &body)
+                .into_iter()
+                .filter_map(|reference| context.server.place(&reference)),
+        );
     }
     places.into_iter().collect()
 }
 
 fn add(
-    context: &Context<'_>, out: &mut Vec<Stored>, seen: &mut HashSet<(Pid, Rid)>, found: Vec<Stored>, include: &Include,
+    context: &Context<'_>,
+    out: &mut Vec<Stored>,
+    seen: &mut HashSet<(Pid, Rid)>,
+    found: Vec<Stored>,
+    include: &Include,
 ) -> Result<(), Problem> {
     for stored in found {
         if include.target.is_some_and(|target| target != stored.resource_type) || !seen.insert((stored.pid, stored.rid)) {
@@ -178,7 +192,13 @@ fn bundle(context: &Context<'_>, query: &Query, page: &Page, included: &[Stored]
     let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let matched = page.resources.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Match));
     let brought = included.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Include));
-    bundle::searchset(SearchSet { self_link: &self_link, next_link: next_link.as_deref(), total: page.total, entries: matched.chain(brought), outcome })
+    bundle::searchset(SearchSet {
+        self_link: &self_link,
+        next_link: next_link.as_deref(),
+        total: page.total,
+        entries: matched.chain(brought),
+        outcome,
+    })
 }
 
 /// A link of a searchset: the parameters that were honoured, percent-encoded.
@@ -211,7 +231,8 @@ fn encoded(text: &str) -> String {
 
 /// One row for each record that contributed; one for the query itself where it names no single record.
 fn events(context: &Context<'_>, access: &Access, page: &[Stored], included: &[Stored]) -> Vec<Event> {
-    let mut records: BTreeSet<Pid> = page.iter().chain(included).map(|stored| stored.pid).filter(|pid| *pid != Pid::DIRECTORY).collect();
+    let mut records: BTreeSet<Pid> =
+        page.iter().chain(included).map(|stored| stored.pid).filter(|pid| *pid != Pid::DIRECTORY).collect();
     let single = access.pid();
     records.extend(single.filter(|pid| *pid != Pid::DIRECTORY));
     let mut events: Vec<Event> = Vec::with_capacity(records.len() + 1);
@@ -223,6 +244,10 @@ fn events(context: &Context<'_>, access: &Access, page: &[Stored], included: &[S
     if single.is_none() {
         events.push(Event { resource_type, query: query.clone(), ..context.event(None, Action::Query, 200) });
     }
-    events.extend(records.into_iter().map(|pid| Event { resource_type, query: query.clone(), ..context.event(Some(pid), Action::Query, 200) }));
+    events.extend(records.into_iter().map(|pid| Event {
+        resource_type,
+        query: query.clone(),
+        ..context.event(Some(pid), Action::Query, 200)
+    }));
     events
 }

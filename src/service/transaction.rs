@@ -4,8 +4,8 @@
 //! References between entries (by fullUrl) become literal before anything is stored.
 use super::create::{Draft, draft, forget_claims, name_record};
 use super::{Context, Request, Server, enter, perform, references};
-use crate::clock::Millis;
 use crate::audit::{Action, Body, Event, Outcome};
+use crate::clock::Millis;
 use crate::fhir::bundle::{self, EntryResponse};
 use crate::fhir::interaction::TransactionEntry;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType};
@@ -29,7 +29,11 @@ struct Step<'a> {
 /// # Errors
 /// The first problem, with `Bundle.entry[n]` before its location; nothing is stored then.
 pub(super) fn transaction(
-    server: &Server, request: &Request, unit: &Unit, entries: &[TransactionEntry], found: &mut Option<Pid>,
+    server: &Server,
+    request: &Request,
+    unit: &Unit,
+    entries: &[TransactionEntry],
+    found: &mut Option<Pid>,
 ) -> Result<Outcome, Problem> {
     let mut steps = Vec::with_capacity(entries.len());
     let mut names = HashMap::with_capacity(entries.len());
@@ -53,7 +57,11 @@ pub(super) fn transaction(
         if let Some(full_url) = &entry.full_url
             && names.insert(full_url.clone(), server.reference(*resource_type, pid, rid)).is_some()
         {
-            return Err(Problem::at(IssueKind::Malformed, format!("Bundle.entry[{index}].fullUrl"), "Another entry has the same fullUrl"));
+            return Err(Problem::at(
+                IssueKind::Malformed,
+                format!("Bundle.entry[{index}].fullUrl"),
+                "Another entry has the same fullUrl",
+            ));
         }
         steps.push((index, Step { access, facts, resource_type: *resource_type, pid, rid, body }));
     }
@@ -69,7 +77,14 @@ pub(super) fn transaction(
     }
     put(unit, &steps, new)?;
     let entries: Vec<EntryResponse> = answers.into_iter().flatten().collect();
-    Ok(Outcome { status: 200, body: Body::Fhir(bundle::transaction_response(&entries)), version: None, updated: None, location: None, events })
+    Ok(Outcome {
+        status: 200,
+        body: Body::Fhir(bundle::transaction_response(&entries)),
+        version: None,
+        updated: None,
+        location: None,
+        events,
+    })
 }
 
 /// Stores runs of the same record with one call each.
@@ -85,7 +100,12 @@ fn put(unit: &Unit, steps: &[(usize, Step<'_>)], new: Vec<NewResource>) -> Resul
 }
 
 fn prepared(
-    server: &Server, request: &Request, unit: &Unit, step: &Step<'_>, names: &HashMap<String, String>, coming: &[(Pid, Rid)],
+    server: &Server,
+    request: &Request,
+    unit: &Unit,
+    step: &Step<'_>,
+    names: &HashMap<String, String>,
+    coming: &[(Pid, Rid)],
 ) -> Result<NewResource, Problem> {
     let context = Context { server, unit, request, facts: step.facts.as_ref() };
     let mut body = step.body.clone();

@@ -31,7 +31,10 @@ pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Re
             names.insert(entry.full_url.clone(), context.server.reference(super::known_type(name)?, pid, *rid));
         }
     }
-    names.insert(translate::SUBJECT.to_owned(), context.server.reference(super::known_type("Patient")?, pid, crate::ids::Rid::PATIENT));
+    names.insert(
+        translate::SUBJECT.to_owned(),
+        context.server.reference(super::known_type("Patient")?, pid, crate::ids::Rid::PATIENT),
+    );
     names.insert(translate::DOCUMENT.to_owned(), context.server.reference(target.resource_type, pid, rid));
     let parameters = translate::account_parameters(&translation, |urn| names.get(urn).cloned());
     Ok(Outcome {

@@ -13,7 +13,8 @@ use crate::policy::{Actor, Authorisation, Facts, RecordState};
 use diesel::sql_types::{BigInt, Binary, SmallInt, Text};
 
 const AUTHORISED: i16 = 1;
-const BLOCKED: i16 = 2;
+/// Kind of the rows of those whom the patient blocked.
+pub(super) const BLOCKED: i16 = 2;
 const TREATING: i16 = 3;
 /// `until` of what has no end.
 pub(super) const NO_END: i64 = i64::MAX;

@@ -15,7 +15,8 @@ use std::collections::HashMap;
 pub fn record_consents(unit: &Unit, access: &Access) -> Result<Vec<Stored>, Problem> {
     let pid = access.writable(unit)?;
     let mut sql = select::whole_record(unit, pid, COLUMNS);
-    sql.push(" AND r.origin = 0 AND r.type = ").integer(i64::from(ResourceType::parse("Consent").map_or(0, ResourceType::number)));
+    sql.push(" AND r.origin = 0 AND r.type = ")
+        .integer(i64::from(ResourceType::parse("Consent").map_or(0, ResourceType::number)));
     let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
     Ok(rows.into_iter().map(stored).collect::<Result<_, _>>()?)
 }
@@ -42,7 +43,8 @@ pub fn resource_put_versions(unit: &Unit, access: &Access, new: Vec<NewResource>
     sql.push(" AND r.rid").in_list(rids());
     type Kept = (BigInt, diesel::sql_types::Integer, Text, BigInt);
     let kept = unit.run(|connection| sql.load::<Kept, (i64, i32, String, i64)>(connection))?;
-    let kept: HashMap<i64, (i32, String, i64)> = kept.into_iter().map(|(rid, labels, class, origin)| (rid, (labels, class, origin))).collect();
+    let kept: HashMap<i64, (i32, String, i64)> =
+        kept.into_iter().map(|(rid, labels, class, origin)| (rid, (labels, class, origin))).collect();
     let mut sql = unit.sql("SELECT rid, who FROM author WHERE pid = ");
     sql.integer(pid.0).push(" AND rid").in_list(rids());
     let mut authors: HashMap<i64, Vec<String>> = HashMap::new();

@@ -115,7 +115,7 @@ impl Search<'_> {
             total = Some(self.count()?);
         }
         let exhaust = counting && self.plan.recheck;
-        let (mut hits, matched) = self.index_hits(snapshot, position, want, exhaust, recheck)?;
+        let (mut hits, matched) = self.index_hits(position, want, exhaust, recheck)?;
         if exhaust {
             total = Some(matched);
         }
@@ -132,7 +132,6 @@ impl Search<'_> {
     /// The first `want` matches after the position, and with `exhaust` the number of all.
     fn index_hits(
         &self,
-        snapshot: i64,
         position: Option<&Position>,
         want: usize,
         exhaust: bool,
@@ -144,7 +143,7 @@ impl Search<'_> {
         let batch = if self.plan.recheck { BATCH.max(want.min(2 * BATCH)) } else { want };
         loop {
             self.unit.check_deadline()?;
-            let found = self.batch(snapshot, after.as_ref(), batch)?;
+            let found = self.batch(position.map(|position| position.snapshot), after.as_ref(), batch)?;
             let last_batch = found.len() < batch;
             after = found.last().map(|hit| (hit.keys.clone(), hit.stored.rid.0));
             for hit in found {
@@ -162,15 +161,18 @@ impl Search<'_> {
     }
 
     /// The next rows of the index, in order.
-    fn batch(&self, snapshot: i64, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Result<Vec<Hit>, Problem> {
+    fn batch(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Result<Vec<Hit>, Problem> {
         self.load(&self.batch_sql(snapshot, after, limit))
     }
 
-    fn batch_sql(&self, snapshot: i64, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Sql {
+    fn batch_sql(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Sql {
         let mut sql = self.unit.sql("SELECT ");
         let columns = self.source(&mut sql, true);
-        // The first page is of the snapshot itself; a later one leaves out what has changed since.
-        sql.push(" AND r.updated <= ").integer(snapshot);
+        // The first page is of the snapshot itself; a later one leaves out what has changed since. An expression, not the
+        // column: the index of `updated` must not take the place of the one that has the order.
+        if let Some(snapshot) = snapshot {
+            sql.push(" AND (r.updated + 0) <= ").integer(snapshot);
+        }
         if let Some((keys, rid)) = after {
             self.order.after(&mut sql, keys, *rid, &columns);
         }
@@ -417,7 +419,7 @@ mod tests {
     }
 
     fn page(search: &Search<'_>) -> Sql {
-        search.batch_sql(9, Some(&(vec![SortValue::Integer(5)], 6)), 20)
+        search.batch_sql(Some(9), Some(&(vec![SortValue::Integer(5)], 6)), 20)
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The one place that reads current versions: `FROM resource`, always with the scope of the access.
+use super::facts;
 use super::sql::Sql;
 use super::unit::{Access, Scope, Unit};
+use crate::auth::Caller;
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
+use crate::policy::Actor;
 use crate::policy::permit::label;
 use diesel::sql_types::BigInt;
 
@@ -21,12 +24,18 @@ pub(super) fn from(sql: &mut Sql, driver: &str, alias: &str) {
 pub(super) struct Reader<'a> {
     pub(super) scope: &'a Scope,
     who: &'a str,
+    structure: String,
     now: i64,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(unit: &Unit, access: &'a Access) -> Self {
-        Self { scope: access.scope(), who: access.who(), now: unit.now().0 }
+        let structure = match access.permit().caller() {
+            Caller::Professional(professional) => professional.structure.clone().map(Actor::Structure),
+            Caller::Patient(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
+        };
+        let structure = structure.as_ref().map(facts::actor_text).unwrap_or_default();
+        Self { scope: access.scope(), who: access.who(), structure, now: unit.now().0 }
     }
 
     /// Writes the condition under which the resource `alias` is visible.
@@ -60,7 +69,8 @@ impl<'a> Reader<'a> {
                 sql.push(" AND g.until > ").integer(self.now);
                 sql.push(format!(" AND ({alias}.labels & g.hard) = 0 AND (({alias}.labels & g.soft) = 0 OR "));
                 self.author(sql, alias);
-                sql.push("))");
+                sql.push(")) AND ");
+                self.not_blocked(sql, &format!("{alias}.pid"));
             }
         }
     }
@@ -73,7 +83,15 @@ impl<'a> Reader<'a> {
     /// Writes `SELECT DISTINCT pid` of the records that authorise the caller now.
     pub(super) fn records(&self, sql: &mut Sql) {
         sql.push("SELECT DISTINCT g.pid FROM access AS g WHERE g.caller = ").text(self.who);
-        sql.push(" AND g.since <= ").integer(self.now).push(" AND g.until > ").integer(self.now);
+        sql.push(" AND g.since <= ").integer(self.now).push(" AND g.until > ").integer(self.now).push(" AND ");
+        self.not_blocked(sql, "g.pid");
+    }
+
+    /// Blocked (INTERDIT) wins over everything, whether the patient named the person or the structure that he works for.
+    fn not_blocked(&self, sql: &mut Sql, pid: &str) {
+        sql.push(format!("NOT EXISTS (SELECT 1 FROM fact AS b WHERE b.pid = {pid} AND b.kind = "));
+        sql.integer(facts::BLOCKED.into()).push(" AND b.actor IN (");
+        sql.text(self.who).push(", ").text(self.structure.clone()).push("))");
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Bench {
 
 /// Runs a test on SQLite, and on PostgreSQL where it is installed.
 pub(crate) fn on_both(test: impl Fn(&Bench)) {
-    drop(tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::DEBUG).try_init());
+    drop(tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::INFO).try_init());
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let mut settings = Settings::new(format!("sqlite:{}", folder.path().join("dmp.sqlite").display()));
     settings.readers = 2;

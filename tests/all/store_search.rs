@@ -9,6 +9,7 @@ use crate::store::{Bench, ins, kind, observation, on_both, professional, reader,
 use dmp_fhir::auth::Caller;
 use dmp_fhir::clock::Millis;
 use dmp_fhir::fhir::Problem;
+use dmp_fhir::fhir::identifier::Finess;
 use dmp_fhir::fhir::interaction::{RecordName, SearchPlace};
 use dmp_fhir::fhir::outcome::IssueKind;
 use dmp_fhir::ids::{Pid, Rid};
@@ -453,6 +454,27 @@ fn a_search_without_a_patient_runs_over_the_records_that_authorise_the_caller_no
 }
 
 #[test]
+fn a_professional_whose_structure_is_blocked_does_not_find_the_record_among_his() {
+    on_both(|bench| {
+        let pids: Vec<Pid> = (1..=2).map(|number| bench.record(&ins(number), &["martin"])).collect();
+        for pid in &pids {
+            bench.put(*pid, vec![observation(Rid(1), 1, &[7])]);
+        }
+        let structure = Finess::new("750000001").unwrap();
+        let blocked = Actor::Structure(structure.clone());
+        authorise(bench, pids[0], 1, |facts| facts.blocked = vec![blocked]);
+        let Caller::Professional(mut martin) = professional("martin") else { panic!("no professional") };
+        let found = |caller| {
+            let page = cohort_as(bench, caller, &plan(vec![token(7)]), first(10)).unwrap();
+            page.resources.iter().map(|stored| stored.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Caller::Professional(martin.clone())).len(), 2, "{}", bench.name);
+        martin.structure = Some(structure);
+        assert_eq!(found(Caller::Professional(martin)), [pids[1]], "{}", bench.name);
+    });
+}
+
+#[test]
 fn pages_over_several_records_go_on_as_they_began_while_others_write() {
     on_both(|bench| {
         let pids: Vec<Pid> = (1..=3).map(|number| bench.record(&ins(number), &["martin"])).collect();
@@ -523,28 +545,33 @@ fn more_than_twenty_thousand_candidates_are_refused_and_those_of_strangers_do_no
 }
 
 #[test]
-fn a_search_over_several_records_shows_nothing_newer_than_a_write_in_flight() {
+fn what_a_write_in_flight_brings_is_in_no_page_of_a_search_that_began_before_it_ended() {
     on_both(|bench| {
         let (one, other) = (bench.record(&ins(1), &["martin"]), bench.record(&ins(2), &["martin"]));
-        bench.put(one, vec![observation(Rid(1), 1, &[7])]);
+        bench.put(one, vec![observation(Rid(10), 10, &[7]), observation(Rid(1), 1, &[7])]);
         let (started, wait_started) = std::sync::mpsc::channel();
         let (finish, wait_finish) = std::sync::mpsc::channel::<()>();
+        let mut page = None;
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let wait_finish = std::sync::Mutex::new(wait_finish);
                 bench.write(move |unit| {
                     let access = writer(unit, other)?;
-                    resource_put(unit, &access, &[observation(Rid(2), 2, &[7])])?;
+                    resource_put(unit, &access, &[observation(Rid(5), 5, &[7])])?;
                     started.send(()).unwrap();
                     wait_finish.lock().unwrap().recv().unwrap();
                     Ok(())
                 })
             });
             wait_started.recv().unwrap();
-            let page = cohort(bench, &plan(vec![token(7)]), PageRequest { count: 1, total: true, cursor: None });
-            assert_eq!((rids(&page), page.total), (vec![1], Some(1)), "{}", bench.name);
+            // Later than the write began, as its `updated` says.
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            page = Some(cohort(bench, &plan(vec![token(7)]), first(1)));
             finish.send(()).unwrap();
         });
-        assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), first(9))), [2, 1], "{}", bench.name);
+        let page = page.unwrap();
+        assert_eq!((rids(&page), page.total), (vec![10], Some(2)), "{}", bench.name);
+        assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), next(&page, 9))), [1], "{}", bench.name);
+        assert_eq!(rids(&cohort(bench, &plan(vec![token(7)]), first(9))), [10, 5, 1], "{}", bench.name);
     });
 }

@@ -41,6 +41,7 @@ fn finess(name: &str) -> Finess {
         "nsys" => "750000002",
         "dir" => "750000003",
         "bsys" => "750000004",
+        "surgery" => "750000005",
         other => panic!("{other} is no system"),
     };
     Finess::new(number).unwrap()
@@ -70,7 +71,7 @@ pub(super) fn caller(name: &str) -> Caller {
             rpps: rpps(name),
             name: "MARTIN".into(),
             profession: "10".into(),
-            structure: Some(finess("bsys")),
+            structure: Some(finess("surgery")),
             purpose,
         })
     };

@@ -246,12 +246,13 @@ fn a_new_version_keeps_kind_actor_and_patient() {
 }
 
 #[test]
-fn a_blocked_structure_is_its_systems_not_its_professionals() {
-    let facts = facts(RecordState::Open);
-    assert!(facts.blocked.iter().any(|actor| matches!(actor, Actor::Structure(_))));
+fn a_blocked_structure_is_its_systems_and_whoever_works_for_it_now() {
+    let mut facts = facts(RecordState::Open);
     assert_eq!(status(&caller("bsys"), &facts, NOW), AuthorisationStatus::Interdit);
     assert_eq!(status(&caller("gp"), &facts, NOW), AuthorisationStatus::Valide);
-    assert!(matches!(caller("gp"), Caller::Professional(professional) if professional.structure.is_some()));
+    let Caller::Professional(professional) = caller("gp") else { panic!("gp is a professional") };
+    facts.blocked.push(Actor::Structure(professional.structure.unwrap()));
+    assert_eq!(status(&caller("gp"), &facts, NOW), AuthorisationStatus::Interdit);
 }
 
 /// Prints every Consent and answer of TD0.2 as ndjson, for the official validator with `fhir-profiles/`.

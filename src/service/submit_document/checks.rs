@@ -24,7 +24,11 @@ static TYPES: LazyLock<HashSet<(&'static str, &'static str)>> = LazyLock::new(||
 /// 422 at the element.
 pub(super) fn metadata(body: &Resource) -> Result<(), Problem> {
     if body.get("status").and_then(Value::as_str) != Some("current") {
-        return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.status", "A deposit is `current` (PDSm simplified publish)"));
+        return Err(Problem::at(
+            IssueKind::BusinessRule,
+            "DocumentReference.status",
+            "A deposit is `current` (PDSm simplified publish)",
+        ));
     }
     if body.contains_key("docStatus") {
         return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.docStatus", "docStatus is not used (MHD)"));
@@ -39,7 +43,11 @@ pub(super) fn metadata(body: &Resource) -> Result<(), Problem> {
         }
     }
     if !body.get("author").and_then(Value::as_array).is_some_and(|authors| !authors.is_empty()) {
-        return Err(Problem::at(IssueKind::RequiredMissing, "DocumentReference.author", "A deposit names at least one author (PDSm)"));
+        return Err(Problem::at(
+            IssueKind::RequiredMissing,
+            "DocumentReference.author",
+            "A deposit names at least one author (PDSm)",
+        ));
     }
     Ok(())
 }
@@ -71,9 +79,14 @@ pub(super) fn header(body: &Resource, header: &Header, facts: &Facts, patient: O
     if let Some(stated) = body.get("masterIdentifier") {
         let text = |name: &str| stated.get(name).and_then(Value::as_str).unwrap_or_default();
         let value = text("value");
-        let stated = if text("system").is_empty() { format!("urn:ietf:rfc:3986|{value}") } else { format!("{}|{value}", text("system")) };
+        let stated =
+            if text("system").is_empty() { format!("urn:ietf:rfc:3986|{value}") } else { format!("{}|{value}", text("system")) };
         if stated != unique_id(header) {
-            return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.masterIdentifier", "The uniqueId is not the id of the document (BR-47)"));
+            return Err(Problem::at(
+                IssueKind::BusinessRule,
+                "DocumentReference.masterIdentifier",
+                "The uniqueId is not the id of the document (BR-47)",
+            ));
         }
     }
     let ins = facts.ins.as_ref();
@@ -86,10 +99,15 @@ pub(super) fn header(body: &Resource, header: &Header, facts: &Facts, patient: O
     if let Some(ins) = ins
         && !ins.key_is_right()
     {
-        issues.push(Issue::at(IssueKind::Warning, "DocumentReference.subject", "The key of the INS is not 97 - (N mod 97) (BR-08)"));
+        issues.push(Issue::at(
+            IssueKind::Warning,
+            "DocumentReference.subject",
+            "The key of the INS is not 97 - (N mod 97) (BR-08)",
+        ));
     }
     if let Some(patient) = patient {
-        let patient: Resource = serde_json::from_slice(&patient.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
+        let patient: Resource = serde_json::from_slice(&patient.body)
+            .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
         traits(header, &patient)?;
     }
     Ok(issues)
@@ -101,7 +119,11 @@ fn document_type(body: &Resource, header: &Header) -> Result<(), Problem> {
     let code = header.code.as_deref().unwrap_or_default();
     let system = header.code_system.as_deref().unwrap_or_default();
     if !TYPES.contains(&(code, system)) {
-        return Err(Problem::at(IssueKind::BusinessRule, path, "The type of the document is not one of JDV_J07-XdsTypeCode-CISIS"));
+        return Err(Problem::at(
+            IssueKind::BusinessRule,
+            path,
+            "The type of the document is not one of JDV_J07-XdsTypeCode-CISIS",
+        ));
     }
     let Some(stated) = body.get("type") else { return Ok(()) };
     let codings = stated.get("coding").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -145,7 +167,9 @@ fn traits(header: &Header, patient: &Resource) -> Result<(), Problem> {
 }
 
 /// Case, accents, blanks, hyphens and apostrophes do not make another name.
-fn comparable(name: &str) -> String { normal_text(name).chars().filter(|character| character.is_alphanumeric()).collect() }
+fn comparable(name: &str) -> String {
+    normal_text(name).chars().filter(|character| character.is_alphanumeric()).collect()
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,28 +26,41 @@ const ATTACHMENT: &str = "DocumentReference.content[0].attachment";
 pub(super) fn decode(body: &Resource) -> Result<Content, Problem> {
     let contents = body.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let [content] = contents else {
-        return Err(Problem::at(IssueKind::StructureInvalid, "DocumentReference.content", "A deposit has exactly one content (PDSm)"));
+        return Err(Problem::at(
+            IssueKind::StructureInvalid,
+            "DocumentReference.content",
+            "A deposit has exactly one content (PDSm)",
+        ));
     };
     let attachment = content
         .get("attachment")
         .and_then(Value::as_object)
         .ok_or_else(|| Problem::at(IssueKind::RequiredMissing, ATTACHMENT, "The content has no attachment"))?;
     if attachment.contains_key("url") {
-        return Err(Problem::at(IssueKind::BusinessRule, format!("{ATTACHMENT}.url"), "The document comes in attachment.data (ITI-105); a URL is never fetched"));
+        return Err(Problem::at(
+            IssueKind::BusinessRule,
+            format!("{ATTACHMENT}.url"),
+            "The document comes in attachment.data (ITI-105); a URL is never fetched",
+        ));
     }
     let data = attachment.get("data").and_then(Value::as_str).ok_or_else(|| {
         Problem::at(IssueKind::RequiredMissing, format!("{ATTACHMENT}.data"), "The document comes in attachment.data (ITI-105)")
     })?;
     content_type(attachment)?;
     let compact: String = data.chars().filter(|character| !character.is_ascii_whitespace()).collect();
-    let bytes = STANDARD
-        .decode(compact)
-        .map_err(|_not_base64| Problem::at(IssueKind::ValueInvalid, format!("{ATTACHMENT}.data"), "The data is not base64, or is cut off"))?;
+    let bytes = STANDARD.decode(compact).map_err(|_not_base64| {
+        Problem::at(IssueKind::ValueInvalid, format!("{ATTACHMENT}.data"), "The data is not base64, or is cut off")
+    })?;
     if bytes.is_empty() {
-        return Err(Problem::at(IssueKind::BusinessRule, format!("{ATTACHMENT}.data"), "An empty document may not be deposited (BR-44)"));
+        return Err(Problem::at(
+            IssueKind::BusinessRule,
+            format!("{ATTACHMENT}.data"),
+            "An empty document may not be deposited (BR-44)",
+        ));
     }
     let digest = |algorithm| {
-        openssl::hash::hash(algorithm, &bytes).map_err(|_no_digest| Problem::new(IssueKind::Internal, "The hash cannot be computed"))
+        openssl::hash::hash(algorithm, &bytes)
+            .map_err(|_no_digest| Problem::new(IssueKind::Internal, "The hash cannot be computed"))
     };
     let sha1 = digest(MessageDigest::sha1())?;
     let sha256 = digest(MessageDigest::sha256())?;
@@ -63,7 +76,11 @@ fn content_type(attachment: &Resource) -> Result<(), Problem> {
     let bare = stated.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match bare.as_str() {
         "text/xml" | "application/xml" | "application/xslt+xml" => Ok(()),
-        "" => Err(Problem::at(IssueKind::RequiredMissing, format!("{ATTACHMENT}.contentType"), "The media type of the document is required")),
+        "" => Err(Problem::at(
+            IssueKind::RequiredMissing,
+            format!("{ATTACHMENT}.contentType"),
+            "The media type of the document is required",
+        )),
         _ => {
             let text = "A document of the DMP is a CDA (text/xml), or one inside a stylesheet (application/xslt+xml); a PDF comes wrapped in a CDA of level 1";
             Err(Problem::at(IssueKind::BusinessRule, format!("{ATTACHMENT}.contentType"), text))
@@ -76,7 +93,11 @@ fn size_and_hash(attachment: &Resource, size: usize, sha1: &[u8]) -> Result<Vec<
     if let Some(stated) = attachment.get("size")
         && stated.as_u64() != u64::try_from(size).ok()
     {
-        return Err(Problem::at(IssueKind::ValueInvalid, format!("{ATTACHMENT}.size"), "The size is not that of the document (BR-48)"));
+        return Err(Problem::at(
+            IssueKind::ValueInvalid,
+            format!("{ATTACHMENT}.size"),
+            "The size is not that of the document (BR-48)",
+        ));
     }
     let Some(stated) = attachment.get("hash").and_then(Value::as_str) else { return Ok(Vec::new()) };
     let path = format!("{ATTACHMENT}.hash");
@@ -86,7 +107,11 @@ fn size_and_hash(attachment: &Resource, size: usize, sha1: &[u8]) -> Result<Vec<
     }
     let hex: String = sha1.iter().map(|byte| format!("{byte:02x}")).collect();
     if decoded.eq_ignore_ascii_case(hex.as_bytes()) || stated.eq_ignore_ascii_case(&hex) {
-        return Ok(vec![Issue::at(IssueKind::Warning, path, "The hash is base64 of the hexadecimal form; R4 wants base64 of the digest")]);
+        return Ok(vec![Issue::at(
+            IssueKind::Warning,
+            path,
+            "The hash is base64 of the hexadecimal form; R4 wants base64 of the digest",
+        )]);
     }
     Err(Problem::at(IssueKind::ValueInvalid, path, "The hash is not the SHA-1 of the document (BR-48)"))
 }
@@ -112,21 +137,51 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_back_as_they_were() { assert_eq!(attachment(|_| {}).unwrap().bytes, b"<a/>") }
+    fn bytes_come_back_as_they_were() {
+        assert_eq!(attachment(|_| {}).unwrap().bytes, b"<a/>")
+    }
 
     #[test]
     fn a_wrong_hash_size_or_truncated_base64_is_refused_at_its_element() {
-        assert!(fault(|a| { a.insert("hash".into(), "2jmj7l5rSw0yVb/vlWAYkK/YBwk=".into()); }).ends_with(".hash"));
-        assert!(fault(|a| { a.insert("size".into(), 5.into()); }).ends_with(".size"));
-        assert!(fault(|a| { a.insert("data".into(), "PGEvP".into()); }).ends_with(".data"));
-        assert!(fault(|a| { a.remove("data"); }).ends_with(".data"));
-        assert!(fault(|a| { a.insert("contentType".into(), "application/pdf".into()); }).ends_with(".contentType"));
+        assert!(
+            fault(|a| {
+                a.insert("hash".into(), "2jmj7l5rSw0yVb/vlWAYkK/YBwk=".into());
+            })
+            .ends_with(".hash")
+        );
+        assert!(
+            fault(|a| {
+                a.insert("size".into(), 5.into());
+            })
+            .ends_with(".size")
+        );
+        assert!(
+            fault(|a| {
+                a.insert("data".into(), "PGEvP".into());
+            })
+            .ends_with(".data")
+        );
+        assert!(
+            fault(|a| {
+                a.remove("data");
+            })
+            .ends_with(".data")
+        );
+        assert!(
+            fault(|a| {
+                a.insert("contentType".into(), "application/pdf".into());
+            })
+            .ends_with(".contentType")
+        );
     }
 
     #[test]
     fn base64_of_the_hexadecimal_hash_is_accepted_with_a_warning() {
         let hex: String = openssl::sha::sha1(b"<a/>").iter().map(|byte| format!("{byte:02x}")).collect();
-        let content = attachment(|a| { a.insert("hash".into(), STANDARD.encode(hex).into()); }).unwrap();
+        let content = attachment(|a| {
+            a.insert("hash".into(), STANDARD.encode(hex).into());
+        })
+        .unwrap();
         assert_eq!(content.issues.len(), 1);
     }
 }

@@ -2,11 +2,11 @@
 use super::content::Content;
 use super::replacement::{Versions, parsed};
 use crate::cda::{Document, Header};
+use crate::fhir::interaction::Parameters;
 use crate::fhir::{CANONICAL, Issue, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft};
 use crate::service::{Context, references};
-use crate::fhir::interaction::Parameters;
 use crate::store::{self, Access, NewResource, PageRequest, Stored};
 use crate::translate::{self, DepositedFile, Entry, Translation};
 use base64::Engine;
@@ -27,7 +27,12 @@ pub(super) struct Deposited<'a> {
 }
 
 /// Files the document; returns its DocumentReference.
-pub(super) fn file(context: &Context<'_>, access: &Access, rules: &Access, deposited: Deposited<'_>) -> Result<NewResource, Problem> {
+pub(super) fn file(
+    context: &Context<'_>,
+    access: &Access,
+    rules: &Access,
+    deposited: Deposited<'_>,
+) -> Result<NewResource, Problem> {
     let pid = context.record()?.pid;
     let reference_type = crate::service::known_type("DocumentReference")?;
     let translation = translate::translate(deposited.document);
@@ -35,7 +40,10 @@ pub(super) fn file(context: &Context<'_>, access: &Access, rules: &Access, depos
     let original_rid = context.unit.next_rid();
     let numbered = number(context, &translation, pid, document_rid)?;
     let mut names = numbered.names;
-    names.insert(translate::SUBJECT.to_owned(), context.server.reference(crate::service::known_type("Patient")?, pid, Rid::PATIENT));
+    names.insert(
+        translate::SUBJECT.to_owned(),
+        context.server.reference(crate::service::known_type("Patient")?, pid, Rid::PATIENT),
+    );
     names.insert(translate::DOCUMENT.to_owned(), context.server.reference(reference_type, pid, document_rid));
     let binary_type = crate::service::known_type("Binary")?;
     names.insert(translate::ORIGINAL.to_owned(), context.server.reference(binary_type, pid, original_rid));
@@ -45,10 +53,7 @@ pub(super) fn file(context: &Context<'_>, access: &Access, rules: &Access, depos
     let filer = Filer { context, access: rules, names: &names, class, authors: authors(context, deposited.header), superseded };
     let content_type = if deposited.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
     let original = json!({"resourceType": "Binary", "contentType": content_type});
-    let mut new = vec![
-        filer.new(pid, document_rid, document, None)?,
-        filer.new(pid, original_rid, object(original), None)?,
-    ];
+    let mut new = vec![filer.new(pid, document_rid, document, None)?, filer.new(pid, original_rid, object(original), None)?];
     let replaces = pairs(context, rules, &deposited, &translation)?;
     for (entry, rid) in translation.entries.iter().zip(&numbered.rids) {
         let mut resource = entry.resource.clone();
@@ -56,7 +61,8 @@ pub(super) fn file(context: &Context<'_>, access: &Access, rules: &Access, depos
             add_replaces(&mut resource, old);
         }
         if let Some(bytes) = take_data(&mut resource) {
-            let content_type = resource.get("contentType").and_then(Value::as_str).unwrap_or("application/octet-stream").to_owned();
+            let content_type =
+                resource.get("contentType").and_then(Value::as_str).unwrap_or("application/octet-stream").to_owned();
             store::document_put(context.unit, access, *rid, &bytes, &content_type)?;
         }
         new.push(filer.new(pid, *rid, resource, Some(origin(document_rid, &entry.full_url)))?);
@@ -205,7 +211,12 @@ fn take_data(resource: &mut Resource) -> Option<Vec<u8>> {
 }
 
 /// New entries with the old resource of the same code and path: `observation-replaces`, `diagnosticReport-replaces` (C10).
-fn pairs(context: &Context<'_>, rules: &Access, deposited: &Deposited<'_>, translation: &Translation) -> Result<HashMap<String, (ResourceType, String)>, Problem> {
+fn pairs(
+    context: &Context<'_>,
+    rules: &Access,
+    deposited: &Deposited<'_>,
+    translation: &Translation,
+) -> Result<HashMap<String, (ResourceType, String)>, Problem> {
     let mut out = HashMap::new();
     for old in &deposited.versions.replaced {
         let Some((bytes, _)) = original(context, rules, old)? else { continue };
@@ -216,7 +227,9 @@ fn pairs(context: &Context<'_>, rules: &Access, deposited: &Deposited<'_>, trans
         let matched: Vec<(&Entry, &Entry)> = translation
             .entries
             .iter()
-            .filter(|entry| matches!(entry.resource.get("resourceType").and_then(Value::as_str), Some("Observation" | "DiagnosticReport")))
+            .filter(|entry| {
+                matches!(entry.resource.get("resourceType").and_then(Value::as_str), Some("Observation" | "DiagnosticReport"))
+            })
             .filter_map(|entry| Some((entry, *by_path.get(&(entry.entry_path.as_str(), entry.resource.get("code")))?)))
             .collect();
         let origins: Vec<i64> = matched.iter().map(|(_, before)| origin(old.rid, &before.full_url)).collect();
@@ -259,11 +272,16 @@ fn supersede(context: &Context<'_>, rules: &Access, old: &Stored) -> Result<(), 
     }
     body.insert("status".into(), "superseded".into());
     body.insert("identifier".into(), identifiers(&context.server.id(old.pid, old.rid), old.version + 1));
-    let mut new = vec![draft(context, rules, Draft { pid: old.pid, rid: old.rid, version: old.version + 1, body, origin: None })?];
+    let mut new =
+        vec![draft(context, rules, Draft { pid: old.pid, rid: old.rid, version: old.version + 1, body, origin: None })?];
     for stored in made_of(context, rules, old)? {
         let mut body = parsed(&stored)?;
         tag_superseded(&mut body);
-        new.push(draft(context, rules, Draft { pid: stored.pid, rid: stored.rid, version: stored.version + 1, body, origin: None })?);
+        new.push(draft(
+            context,
+            rules,
+            Draft { pid: stored.pid, rid: stored.rid, version: stored.version + 1, body, origin: None },
+        )?);
     }
     store::resource_put_versions(context.unit, rules, new).map(|_| ())
 }
@@ -280,7 +298,11 @@ fn made_of(context: &Context<'_>, rules: &Access, document: &Stored) -> Result<V
         let body = parsed(provenance)?;
         let targets = body.get("target").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let references = targets.iter().filter_map(|target| target.get("reference").and_then(Value::as_str));
-        places.extend(references.filter_map(|reference| context.server.place(reference)).filter(|place| *place != (document.pid, document.rid)));
+        places.extend(
+            references
+                .filter_map(|reference| context.server.place(reference))
+                .filter(|place| *place != (document.pid, document.rid)),
+        );
     }
     store::resource_places(context.unit, rules, &places)
 }

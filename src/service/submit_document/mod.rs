@@ -24,7 +24,11 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
     checks::metadata(body)?;
     let content = content::decode(body)?;
     let document = cda::parse(&content.bytes).map_err(|error| {
-        Problem::at(IssueKind::StructureInvalid, "DocumentReference.content[0].attachment.data", format!("The document cannot be read: {error}"))
+        Problem::at(
+            IssueKind::StructureInvalid,
+            "DocumentReference.content[0].attachment.data",
+            format!("The document cannot be read: {error}"),
+        )
     })?;
     let header = document.header();
     // The rules look at the whole record, also at what this caller may not see; nothing of it leaves.
@@ -36,7 +40,20 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
         return Ok(outcome);
     }
     let versions = replacement::find(context, &rules, body, &header, &mut issues)?;
-    let filed = filing::file(context, access, &rules, filing::Deposited { body, content: &content, document: &document, header: &header, unique_id: &unique_id, versions, issues })?;
+    let filed = filing::file(
+        context,
+        access,
+        &rules,
+        filing::Deposited {
+            body,
+            content: &content,
+            document: &document,
+            header: &header,
+            unique_id: &unique_id,
+            versions,
+            issues,
+        },
+    )?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
     Ok(created(context, access, facts.pid, &filed, vec![event]))
 }
@@ -44,19 +61,28 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
 /// The same uniqueId again (DESIGN section 5): same bytes and visible to the caller: 200 with the existing one; other
 /// bytes: 409; a twin that the depositor may not see: filed as his own, so that nothing shows.
 fn same_document(
-    context: &Context<'_>, access: &Access, rules: &Access, unique_id: &str, content: &content::Content,
+    context: &Context<'_>,
+    access: &Access,
+    rules: &Access,
+    unique_id: &str,
+    content: &content::Content,
 ) -> Result<Option<Outcome>, Problem> {
     let reference_type = super::known_type("DocumentReference")?;
     for twin in store::document_find(context.unit, rules, unique_id)? {
         let Some(visible) = store::resource_read(context.unit, access, reference_type, twin.reference)? else { continue };
         if twin.sha256 != content.sha256 {
-            let text = "Another document has this uniqueId; a new version is a document of its own that replaces it (BR-42, BR-44)";
+            let text =
+                "Another document has this uniqueId; a new version is a document of its own that replaces it (BR-42, BR-44)";
             return Err(Problem::at(IssueKind::Duplicate, "DocumentReference.masterIdentifier", text));
         }
         let event = context.event_on(Action::Deposit, 200, reference_type, visible.pid, visible.rid);
         return Ok(Some(Outcome {
             status: 200,
-            location: Some(format!("{}/_history/{}", context.server.reference(reference_type, visible.pid, visible.rid), visible.version)),
+            location: Some(format!(
+                "{}/_history/{}",
+                context.server.reference(reference_type, visible.pid, visible.rid),
+                visible.version
+            )),
             version: Some(visible.version),
             updated: Some(visible.updated.0),
             body: Body::Fhir(visible.body),

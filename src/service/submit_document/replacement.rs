@@ -28,7 +28,13 @@ const FAMILY_MAX: usize = 100;
 ///
 /// # Errors
 /// 422 where `relatesTo` names a document that is not here or not the depositor's.
-pub(super) fn find(context: &Context<'_>, rules: &Access, body: &Resource, header: &Header, issues: &mut Vec<Issue>) -> Result<Versions, Problem> {
+pub(super) fn find(
+    context: &Context<'_>,
+    rules: &Access,
+    body: &Resource,
+    header: &Header,
+    issues: &mut Vec<Issue>,
+) -> Result<Versions, Problem> {
     let stated = stated(context, rules, body)?;
     if !stated.is_empty() {
         for old in &stated {
@@ -62,11 +68,19 @@ pub(super) fn find(context: &Context<'_>, rules: &Access, body: &Resource, heade
         if entitled(context, rules, &old)? {
             kept.push(old);
         } else {
-            issues.push(Issue::at(IssueKind::Warning, "DocumentReference.relatesTo", "The document that this one replaces belongs to another depositor: both stay (BR-42)"));
+            issues.push(Issue::at(
+                IssueKind::Warning,
+                "DocumentReference.relatesTo",
+                "The document that this one replaces belongs to another depositor: both stay (BR-42)",
+            ));
         }
     }
     if kept.is_empty() && !ids.is_empty() {
-        issues.push(Issue::at(IssueKind::Warning, "DocumentReference.relatesTo", "The document that this one replaces is not here: filed as new (BR-42)"));
+        issues.push(Issue::at(
+            IssueKind::Warning,
+            "DocumentReference.relatesTo",
+            "The document that this one replaces is not here: filed as new (BR-42)",
+        ));
     }
     Ok(Versions { replaced: kept, late })
 }
@@ -86,7 +100,9 @@ fn stated(context: &Context<'_>, rules: &Access, body: &Resource) -> Result<Vec<
             let (_, pid, rid) = context.server.resolve(reference).ok_or_else(missing)?;
             store::resource_places(context.unit, rules, &[(pid, rid)])?
         } else {
-            let text = |name: &str| target.get("identifier").and_then(|identifier| identifier.get(name)).and_then(Value::as_str).unwrap_or_default();
+            let text = |name: &str| {
+                target.get("identifier").and_then(|identifier| identifier.get(name)).and_then(Value::as_str).unwrap_or_default()
+            };
             by_identifier(context, rules, "DocumentReference", &format!("{}|{}", text("system"), text("value")))?
         };
         if documents.is_empty() {
@@ -131,7 +147,8 @@ fn master(source: &str) -> String {
 fn version(composition: &Resource) -> Option<i64> {
     let extensions = composition.get("extension")?.as_array()?;
     let version = extensions.iter().find(|extension| {
-        extension.get("url").and_then(Value::as_str) == Some("http://hl7.org/fhir/5.0/StructureDefinition/extension-Composition.version")
+        extension.get("url").and_then(Value::as_str)
+            == Some("http://hl7.org/fhir/5.0/StructureDefinition/extension-Composition.version")
     })?;
     version.get("valueString")?.as_str()?.parse().ok()
 }
@@ -153,5 +170,6 @@ fn entitled(context: &Context<'_>, rules: &Access, old: &Stored) -> Result<bool,
 }
 
 pub(super) fn parsed(stored: &Stored) -> Result<Resource, Problem> {
-    serde_json::from_slice(&stored.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+    serde_json::from_slice(&stored.body)
+        .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
 }
