@@ -1,4 +1,13 @@
 //! The one integration-test binary: specs over HTTP and store, on SQLite and on PostgreSQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 mod harness;
 
 mod access;
@@ -11,6 +20,7 @@ mod includes;
 mod laboratory;
 mod paging;
 mod previous_results;
+mod replacement;
 mod td02;
 mod tokens;
 mod trace;

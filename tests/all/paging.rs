@@ -30,7 +30,7 @@ fn every_page_together_gives_each_resource_once_newest_first() {
         for count in [1, 7, 24, 25, 26] {
             let pages = doctor.pages(&format!("Observation?patient={patient}&code=2160-0&_count={count}"));
             assert!(pages.iter().all(|page| resources(page).len() <= count));
-            let all: Vec<_> = pages.iter().flat_map(|page| resources(page)).collect();
+            let all: Vec<_> = pages.iter().flat_map(resources).collect();
             assert_eq!(values(&all), (61..=85).rev().collect::<Vec<_>>(), "_count={count}");
         }
     });

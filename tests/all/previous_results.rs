@@ -15,7 +15,8 @@ fn has(observation: &Value, value: &str, unit: &str, time: &str) -> bool {
         Some(Ok(stated)) => time.parse().is_ok_and(|expected: jiff::Timestamp| stated == expected),
         Some(Err(_)) | None => time == "-",
     };
-    quantity["value"].to_string() == value && quantity["unit"] == unit && when
+    let digits = quantity["value"].to_string();
+    digits == value && quantity["unit"] == unit && when
 }
 
 mod checks {

@@ -219,7 +219,9 @@ fn source_patient(root: Element<'_>) -> Resource {
     let patient = role.child("patient");
     let names = patient.into_iter().flat_map(|patient| patient.children_named("name")).flat_map(human_names).collect();
     set(&mut out, "name", Value::Array(names));
-    set(&mut out, "telecom", Value::Array(role.children_named("telecom").filter_map(telecom).collect()));
+    // A telecom that states only why there is none has no system, which fr-core-patient requires: the original keeps it.
+    let telecoms = role.children_named("telecom").filter_map(telecom).filter(|telecom| telecom.get("system").is_some());
+    set(&mut out, "telecom", Value::Array(telecoms.collect()));
     let header = root.document().header();
     set(&mut out, "gender", header.fhir_gender().map(|gender| json!(gender)));
     set(&mut out, "birthDate", header.birth_date().map(|date| json!(date)));

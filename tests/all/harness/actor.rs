@@ -32,7 +32,7 @@ impl Actor {
     pub(crate) fn search(&self, query: &str) -> Vec<Value> {
         let resource_type = query.split('?').next().unwrap().to_owned();
         let pages = self.pages(query);
-        let resources = pages.iter().flat_map(|page| resources(page));
+        let resources = pages.iter().flat_map(resources);
         resources.filter(|resource| resource["resourceType"] == resource_type.as_str()).collect()
     }
 
