@@ -1,13 +1,15 @@
 //! The trace, read by the patient whose record it is (BR-27): rows rendered as AuditEvent (IHE BALP).
 use super::Context;
 use super::read::not_found;
-use super::search::{link, parse};
+use super::search::{CURSOR, link, parse};
 use crate::audit::{self, Action, Body, Event, Outcome, RenderContext, ServerIdentity};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{IssueKind, Problem, Resource};
 use crate::ids::{Pid, Rid};
-use crate::search::{self, MatchContext};
+use crate::clock::Millis;
+use crate::fhir::outcome::operation_outcome;
+use crate::search::{self, MatchContext, Query, Sort};
 use crate::store::{self, Access};
 use serde_json::Value;
 
@@ -33,61 +35,93 @@ pub fn read_event(context: &Context<'_>, access: &Access, pid: Pid, rid: Rid) ->
     })
 }
 
-/// `GET AuditEvent?patient=...&date=ge...`: newest first.
+/// `GET AuditEvent?patient=...&date=ge...`: newest first, or oldest first with `_sort=date`.
 ///
 /// # Errors
-/// Unknown or invalid parameters are 400.
+/// Unknown or invalid parameters are 400; more rows than one search may look at are `too-costly`, never a partial answer.
 pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Parameters) -> Result<Outcome, Problem> {
     let resource_type = super::known_type("AuditEvent")?;
     let pid = context.record()?.pid;
-    let offset = parameters.get("_cursor").map(|text| text.parse::<i64>()).transpose();
-    let before =
-        offset.map_err(|_not_a_number| Problem::new(IssueKind::ParameterInvalid, "_cursor is not one of this server"))?;
-    let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != "_cursor").cloned().collect());
+    let after = parameters.get(CURSOR).map(position).transpose()?;
+    let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect());
     let query = parse(context, resource_type, &rest)?;
-    let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-    let local = |reference: &str| context.server.place(reference);
-    let mut found: Vec<(Rid, Resource)> = Vec::new();
-    let mut total = 0_u64;
-    let rows = store::audit_search(context.unit, access, None, None, ROWS_MAX, None)?;
-    for (rid, event) in rows {
-        let body = rendered(context, pid, rid, &event)?;
-        let seen = MatchContext { local: &local, pid, time_zone: &context.server.time_zone, linked: None };
-        if !search::matches(&query, resource_type, &body, &seen) {
-            continue;
-        }
-        total += 1;
-        if before.is_none_or(|before| rid.0 < before) && found.len() <= count {
-            found.push((rid, body));
-        }
+    let oldest_first = oldest_first(&query)?;
+    let mut matching = matching(context, access, &query, pid)?;
+    if oldest_first {
+        matching.reverse();
     }
-    let more = found.len() > count;
-    found.truncate(count);
+    let total = u64::try_from(matching.len()).ok();
+    let count = usize::try_from(query.count).unwrap_or(usize::MAX);
+    let passed = |event: &Found| after.is_none_or(|after| if oldest_first { event.place() > after } else { event.place() < after });
+    let mut page: Vec<Found> = matching.into_iter().filter(passed).take(count.saturating_add(1)).collect();
+    let more = page.len() > count;
+    page.truncate(count);
     let base = context.server.base();
-    let next =
-        found.last().filter(|_| more).map(|(rid, _)| link(base, resource_type, &query.self_parameters, Some(&rid.0.to_string())));
-    let bodies: Vec<(String, Vec<u8>)> = found
-        .into_iter()
-        .map(|(rid, body)| {
-            (
-                format!("{base}/{}", context.server.reference(resource_type, pid, rid)),
-                Value::Object(body).to_string().into_bytes(),
-            )
-        })
-        .collect();
+    let next = page.last().filter(|_| more).map(|last| {
+        let (at, rid) = last.place();
+        link(base, resource_type, &query.self_parameters, Some(&format!("{at}-{rid}")))
+    });
+    let url = |event: &Found| format!("{base}/{}", context.server.reference(resource_type, pid, event.rid));
+    let bodies = page.iter().map(|event| (url(event), event.body.to_string(), SearchMode::Match));
     let bytes = bundle::searchset(SearchSet {
         self_link: &link(base, resource_type, &query.self_parameters, None),
         next_link: next.as_deref(),
-        total: Some(total),
-        entries: bodies.iter().map(|(url, body)| (url, body, SearchMode::Match)),
-        outcome: None,
+        total,
+        entries: bodies,
+        outcome: (!query.ignored.is_empty()).then(|| operation_outcome(query.ignored.iter())),
     });
-    let event = Event {
-        resource_type: Some(resource_type),
-        query: context.request.query.clone(),
-        ..context.event(Some(pid), Action::Query, 200)
-    };
+    let query = context.request.query.clone();
+    let event = Event { resource_type: Some(resource_type), query, ..context.event(Some(pid), Action::Query, 200) };
     Ok(Outcome::new(200, Body::Fhir(bytes), vec![event]))
+}
+
+/// An event that fulfils the query.
+struct Found {
+    at: Millis,
+    rid: Rid,
+    body: Value,
+}
+
+impl Found {
+    /// Its place in the order of the trace.
+    fn place(&self) -> (i64, i64) {
+        (self.at.0, self.rid.0)
+    }
+}
+
+/// Every event of the record that fulfils the query, newest first.
+fn matching(context: &Context<'_>, access: &Access, query: &Query, pid: Pid) -> Result<Vec<Found>, Problem> {
+    let resource_type = query.resource_type;
+    let (from, to) = query.date_bounds("date").map_or((None, None), |(from, to)| (Some(Millis(from)), Some(Millis(to))));
+    let rows = store::audit_search(context.unit, access, from, to, ROWS_MAX, None)?;
+    if rows.len() >= ROWS_MAX {
+        return Err(Problem::new(IssueKind::TooCostly, format!("More than {ROWS_MAX} events: name a shorter time (date=ge..., date=lt...)")));
+    }
+    let local = |reference: &str| context.server.place(reference);
+    let mut found = Vec::new();
+    for (rid, event) in rows {
+        let body = rendered(context, pid, rid, &event)?;
+        let seen = MatchContext { local: &local, pid, time_zone: &context.server.time_zone, linked: None };
+        if search::matches(query, resource_type, &body, &seen) {
+            found.push(Found { at: event.at, rid, body: Value::Object(body) });
+        }
+    }
+    Ok(found)
+}
+
+/// The trace is ordered by time: `_sort` of anything else is refused.
+fn oldest_first(query: &Query) -> Result<bool, Problem> {
+    match query.plan.sort.as_slice() {
+        [] => Ok(false),
+        [Sort::ClinicalDate { descending } | Sort::Updated { descending }] => Ok(!descending),
+        _ => Err(Problem::new(IssueKind::ParameterInvalid, "AuditEvent is sorted by date or _lastUpdated only (_sort)")),
+    }
+}
+
+/// The place after which a next link goes on: `time-number`.
+fn position(text: &str) -> Result<(i64, i64), Problem> {
+    let parts = text.split_once('-').and_then(|(at, rid)| Some((at.parse().ok()?, rid.parse().ok()?)));
+    parts.ok_or_else(|| Problem::new(IssueKind::ParameterInvalid, "_cursor is not one of this server"))
 }
 
 fn rendered(context: &Context<'_>, pid: Pid, rid: Rid, event: &Event) -> Result<Resource, Problem> {

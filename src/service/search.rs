@@ -16,7 +16,7 @@ use crate::store::{self, Access, Cursor, Page, PageRequest, Stored};
 use std::collections::{BTreeSet, HashSet};
 
 /// Parameter under which a link to the next page carries the sealed cursor.
-const CURSOR: &str = "_cursor";
+pub(super) const CURSOR: &str = "_cursor";
 
 /// Parses against the registry, with the keys and the zone of this server.
 ///
