@@ -60,16 +60,14 @@ fn start() -> Option<Cluster> {
         eprintln!("PostgreSQL half of the tests skipped: no initdb in PATH or /usr/lib/postgresql/*/bin");
         return None;
     };
-    let scratch = std::env::temp_dir().join(format!("dmp-fhir-test-keys-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).unwrap();
-    let master_key = scratch.join("master.key");
     let cluster = if setting.starts_with("postgres://") || setting.starts_with("postgresql://") {
         let (url, query) = setting.split_once('?').map_or((setting.as_str(), ""), |(url, query)| (url, query));
         let base = url.rsplit_once('/').map_or(url, |(base, _)| base).to_owned();
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        let master_key = std::env::temp_dir().join(format!("dmp-fhir-test-{}.key", std::process::id()));
         Cluster { binaries, url: (base, query), master_key, next: AtomicUsize::new(0), cloning: Mutex::new(()), _keeper: None }
     } else {
-        own(binaries, master_key)
+        own(binaries)
     };
     cluster.sql(&format!("DROP DATABASE IF EXISTS {TEMPLATE}"));
     cluster.sql(&format!("CREATE DATABASE {TEMPLATE}"));
@@ -116,7 +114,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-fn own(binaries: PathBuf, master_key: PathBuf) -> Cluster {
+fn own(binaries: PathBuf) -> Cluster {
     let folder = format!("/tmp/dmp-fhir-test-{}", std::process::id());
     let bin = binaries.display();
     run(&mut as_postgres(&format!(
@@ -135,7 +133,8 @@ fn own(binaries: PathBuf, master_key: PathBuf) -> Cluster {
     let cluster = Cluster {
         binaries,
         url,
-        master_key,
+        // Beside the socket, so that it goes with the folder.
+        master_key: Path::new(&folder).join("master.key"),
         next: AtomicUsize::new(0),
         cloning: Mutex::new(()),
         _keeper: Some(Mutex::new(keeper)),
