@@ -124,7 +124,7 @@ fn own(binaries: PathBuf) -> Cluster {
     let serve = format!(
         "{bin}/postgres -D {folder}/data -k {folder} -c listen_addresses= -c fsync=off -c full_page_writes=off \
          -c max_connections=300 -c shared_buffers=64MB -c log_min_messages=fatal >{folder}/log 2>&1 & server=$!; \
-         cat >/dev/null; while kill -QUIT $server 2>/dev/null; do sleep 0.1; done; rm -rf {folder}"
+         cat >/dev/null; while kill -QUIT $server 2>/dev/null; do sleep 0.1; done; until rm -rf {folder}; do sleep 0.2; done"
     );
     // A group of its own: an interrupt from the keyboard must not reach the server before the shell stops it.
     let keeper =
