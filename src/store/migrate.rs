@@ -24,9 +24,11 @@ pub(super) fn prepare(location: &Location, settings: &Settings, manager: &Manage
     match location {
         Location::Sqlite(path) => {
             let lock = Location::beside(path, ".lock");
-            let failed = |source| StoreError::File { path: lock.display().to_string(), source };
-            let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
-            file.lock().map_err(failed)?;
+            let file = private_file(&lock)?;
+            file.lock().map_err(|source| StoreError::File { path: lock.display().to_string(), source })?;
+            // Made before SQLite opens them: what it writes beside a file gets the rights of that file.
+            private_file(path)?;
+            private_file(&Location::beside(path, ".trace"))?;
             let mut connection = manager.connect()?;
             migrate(&mut connection)?;
             // The trace of reads has the same schema in a file of its own, so that both are read by one statement.
@@ -42,6 +44,15 @@ pub(super) fn prepare(location: &Location, settings: &Settings, manager: &Manage
             keys(&mut connection, Dialect::Postgresql, settings, PathBuf::from("dmp-fhir.key"))
         }
     }
+}
+
+/// Opens a file, and makes it for this user alone where it is new: it holds health data.
+fn private_file(path: &Path) -> Result<std::fs::File, StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|source| StoreError::File { path: path.display().to_string(), source })
 }
 
 fn migrate(connection: &mut AnyConnection) -> Result<(), StoreError> {

@@ -63,16 +63,14 @@ fn start() -> Option<Cluster> {
         eprintln!("PostgreSQL half of the tests skipped: no initdb in PATH or /usr/lib/postgresql/*/bin");
         return None;
     };
-    let scratch = std::env::temp_dir().join(format!("dmp-fhir-test-keys-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).unwrap();
-    let master_key = scratch.join("master.key");
     let cluster = if setting.starts_with("postgres://") || setting.starts_with("postgresql://") {
         let (url, query) = setting.split_once('?').map_or((setting.as_str(), ""), |(url, query)| (url, query));
         let base = url.rsplit_once('/').map_or(url, |(base, _)| base).to_owned();
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        let master_key = std::env::temp_dir().join(format!("dmp-fhir-test-{}.key", std::process::id()));
         Cluster { binaries, url: (base, query), master_key, next: AtomicUsize::new(0), cloning: Mutex::new(()), _keeper: None }
     } else {
-        own(binaries, master_key)
+        own(binaries)
     };
     cluster.sql(&format!("DROP DATABASE IF EXISTS {TEMPLATE}"));
     cluster.sql(&format!("CREATE DATABASE {TEMPLATE}"));
@@ -119,7 +117,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-fn own(binaries: PathBuf, master_key: PathBuf) -> Cluster {
+fn own(binaries: PathBuf) -> Cluster {
     let folder = format!("/tmp/dmp-fhir-test-{}", std::process::id());
     let bin = binaries.display();
     let durable = if DURABLE.load(Ordering::Relaxed) { "on" } else { "off" };
@@ -130,7 +128,7 @@ fn own(binaries: PathBuf, master_key: PathBuf) -> Cluster {
     let serve = format!(
         "{bin}/postgres -D {folder}/data -k {folder} -c listen_addresses= -c fsync={durable} -c full_page_writes={durable} \
          -c max_connections=300 -c shared_buffers=64MB -c log_min_messages=fatal >{folder}/log 2>&1 & server=$!; \
-         cat >/dev/null; while kill -QUIT $server 2>/dev/null; do sleep 0.1; done; rm -rf {folder}"
+         cat >/dev/null; while kill -QUIT $server 2>/dev/null; do sleep 0.1; done; until rm -rf {folder}; do sleep 0.2; done"
     );
     // A group of its own: an interrupt from the keyboard must not reach the server before the shell stops it.
     let keeper =
@@ -139,7 +137,8 @@ fn own(binaries: PathBuf, master_key: PathBuf) -> Cluster {
     let cluster = Cluster {
         binaries,
         url,
-        master_key,
+        // Beside the socket, so that it goes with the folder.
+        master_key: Path::new(&folder).join("master.key"),
         next: AtomicUsize::new(0),
         cloning: Mutex::new(()),
         _keeper: Some(Mutex::new(keeper)),

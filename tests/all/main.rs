@@ -30,6 +30,7 @@ mod translate;
 
 mod cluster;
 mod store;
+mod store_cohort;
 mod store_documents;
 mod store_search;
 mod store_trace;

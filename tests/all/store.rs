@@ -582,3 +582,19 @@ fn asking_whether_a_person_has_a_record_shows_the_patient_and_nothing_else() {
         assert_eq!(see(2, "Patient", Rid::PATIENT), (None, false), "{}: no record of this person", bench.name);
     });
 }
+
+#[cfg(unix)]
+#[test]
+fn files_of_a_database_are_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&Settings::new(format!("sqlite:{}", folder.path().join("dmp.sqlite").display()))).unwrap();
+    wait(store.record(outcome_of(&Ok(()), vec![event(None, 404)])));
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.file_name());
+        files += 1;
+    }
+    assert!(files >= 4, "database, trace, key, lock");
+}
