@@ -28,11 +28,13 @@ impl Id {
     pub fn root_is_uuid(&self) -> bool {
         self.root.len() == 36 && uuid::Uuid::try_parse(&self.root).is_ok()
     }
-    /// Whether the root is an OID: digits and points, at least two arcs.
+    /// Whether the root is an OID as FHIR writes it: arcs of digits without leading zeros, the first 0, 1 or 2.
     #[must_use]
     pub fn root_is_oid(&self) -> bool {
-        self.root.contains('.')
-            && self.root.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()))
+        let arc =
+            |arc: &str| arc == "0" || (!arc.is_empty() && !arc.starts_with('0') && arc.bytes().all(|byte| byte.is_ascii_digit()));
+        let first = self.root.split_once('.').is_some_and(|(first, _)| matches!(first, "0" | "1" | "2"));
+        first && self.root.split('.').all(arc)
     }
     /// The URI of the root: `urn:oid:` or, for a UUID in lower case, `urn:uuid:`; `None` for anything else.
     #[must_use]
@@ -98,4 +100,23 @@ pub enum ParseError {
     /// A `ClinicalDocument` without one usable `id`.
     #[error("ClinicalDocument without an id")]
     NoId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(root: &str) -> Option<String> {
+        Id { root: root.to_owned(), extension: None }.root_uri()
+    }
+
+    #[test]
+    fn a_root_is_an_oid_or_a_uuid_or_neither() {
+        assert_eq!(uri("1.2.250.1.0.4").as_deref(), Some("urn:oid:1.2.250.1.0.4"));
+        let uuid = "urn:uuid:d5a9ef50-d05e-11dd-ad8b-0800200c9a66";
+        assert_eq!(uri("D5A9EF50-D05E-11DD-AD8B-0800200C9A66").as_deref(), Some(uuid));
+        for root in ["", "1", "3.2.1", "1.02.3", "1..2", "1.2.", "1.2.a", "DOC-1", "D5A9EF50D05E11DDAD8B0800200C9A66"] {
+            assert_eq!(uri(root), None, "{root}");
+        }
+    }
 }
