@@ -56,11 +56,7 @@ pub(crate) fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse {
 
 /// An answer without health data that needs no trace: `/metadata`.
 pub(crate) fn public(bytes: Vec<u8>, wishes: &Wishes) -> HttpResponse {
-    answer(
-        Outcome::new(200, Body::Fhir(bytes), Vec::new()),
-        wishes,
-        "",
-    )
+    answer(Outcome::new(200, Body::Fhir(bytes), Vec::new()), wishes, "")
 }
 
 fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {

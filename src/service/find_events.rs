@@ -3,12 +3,12 @@ use super::Context;
 use super::read::not_found;
 use super::search::{CURSOR, link, parse};
 use crate::audit::{self, Action, Body, Event, Outcome, RenderContext, ServerIdentity};
+use crate::clock::Millis;
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::Parameters;
+use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{IssueKind, Problem, Resource};
 use crate::ids::{Pid, Rid};
-use crate::clock::Millis;
-use crate::fhir::outcome::operation_outcome;
 use crate::search::{self, MatchContext, Query, Sort};
 use crate::store::{self, Access};
 use serde_json::Value;
@@ -52,7 +52,8 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     }
     let total = u64::try_from(matching.len()).ok();
     let count = usize::try_from(query.count).unwrap_or(usize::MAX);
-    let passed = |event: &Found| after.is_none_or(|after| if oldest_first { event.place() > after } else { event.place() < after });
+    let passed =
+        |event: &Found| after.is_none_or(|after| if oldest_first { event.place() > after } else { event.place() < after });
     let mut page: Vec<Found> = matching.into_iter().filter(passed).take(count.saturating_add(1)).collect();
     let more = page.len() > count;
     page.truncate(count);
@@ -95,7 +96,10 @@ fn matching(context: &Context<'_>, access: &Access, query: &Query, pid: Pid) -> 
     let (from, to) = query.date_bounds("date").map_or((None, None), |(from, to)| (Some(Millis(from)), Some(Millis(to))));
     let rows = store::audit_search(context.unit, access, from, to, ROWS_MAX, None)?;
     if rows.len() >= ROWS_MAX {
-        return Err(Problem::new(IssueKind::TooCostly, format!("More than {ROWS_MAX} events: name a shorter time (date=ge..., date=lt...)")));
+        return Err(Problem::new(
+            IssueKind::TooCostly,
+            format!("More than {ROWS_MAX} events: name a shorter time (date=ge..., date=lt...)"),
+        ));
     }
     let local = |reference: &str| context.server.place(reference);
     let mut found = Vec::new();

@@ -22,7 +22,7 @@ pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Re
     let unreadable = |_error| Problem::new(IssueKind::Internal, "A stored document cannot be read");
     let document = cda::parse(&bytes).map_err(unreadable)?;
     let translation = translate::translate(&document);
-    let origins: Vec<i64> = translation.entries.iter().map(|entry| origin(rid, &entry.full_url)).collect();
+    let origins: Vec<i64> = translation.entries.iter().map(|entry| origin(rid, entry)).collect();
     let rids: HashMap<i64, crate::ids::Rid> = store::resource_by_origin(context.unit, access, &origins)?.into_iter().collect();
     let mut names = HashMap::with_capacity(rids.len() + 2);
     for (entry, origin) in translation.entries.iter().zip(&origins) {
@@ -37,5 +37,9 @@ pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Re
     );
     names.insert(translate::DOCUMENT.to_owned(), context.server.reference(target.resource_type, pid, rid));
     let parameters = translate::account_parameters(&translation, |urn| names.get(urn).cloned());
-    Ok(Outcome::new(200, Body::Fhir(Value::Object(parameters).to_string().into_bytes()), vec![context.event_on(Action::Read, 200, target.resource_type, pid, rid)]))
+    Ok(Outcome::new(
+        200,
+        Body::Fhir(Value::Object(parameters).to_string().into_bytes()),
+        vec![context.event_on(Action::Read, 200, target.resource_type, pid, rid)],
+    ))
 }

@@ -193,7 +193,7 @@ fn polarity<'d>(element: Element<'d>) -> Option<&'d str> {
     match element.stated("code") {
         Some("10828004") => Some("positif"),
         Some("260385009") => Some("négatif"),
-        _ => element.stated("displayName"),
+        Some(_) | None => element.stated("displayName"),
     }
 }
 
@@ -221,7 +221,7 @@ pub(super) fn number_differs(value: &str, unit: Option<&str>, text: &str) -> boo
         Some(unit) if !text_unit.is_empty() && text_unit != unit => {
             octofhir_ucum::convert(attested, text_unit, unit).unwrap_or(attested)
         }
-        _ => attested,
+        Some(_) | None => attested,
     };
     (coded - attested).abs() > 1e-6 * coded.abs().max(attested.abs())
 }

@@ -63,7 +63,7 @@ fn timestamp(text: &str) -> Option<(String, Reading)> {
     match digits.len() {
         4 => return Some((year.to_owned(), Reading::Exact)),
         6 | 8 | 10 | 12 | 14 => {}
-        _ => return None,
+        _other => return None,
     }
     let month = i8::try_from(number(4..6)?).ok()?;
     let day = if digits.len() == 6 { 1 } else { i8::try_from(number(6..8)?).ok()? };
@@ -85,7 +85,7 @@ fn timestamp(text: &str) -> Option<(String, Reading)> {
             let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
             Some((format!("{date}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}"), Reading::Exact))
         }
-        _ => Some((date, Reading::Truncated)),
+        Some(_) | None => Some((date, Reading::Truncated)),
     }
 }
 
@@ -303,7 +303,7 @@ pub(super) fn absent_reason(null_flavor: &str) -> &'static str {
         "MSK" => "masked",
         "NINF" => "negative-infinity",
         "PINF" => "positive-infinity",
-        _ => "unknown",
+        _other => "unknown",
     }
 }
 

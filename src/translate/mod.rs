@@ -21,7 +21,7 @@ mod tests;
 
 pub use account::{AccountEntry, Reason, account_parameters};
 pub use context::Entry;
-pub use documents::document_reference::{DepositedFile, document_reference, is_comprehensive};
+pub use documents::document_reference::{COMPREHENSIVE, DepositedFile, document_reference, is_comprehensive};
 pub use issue::{IssueCode, TranslationIssue};
 pub use replacement::mark_replacements;
 

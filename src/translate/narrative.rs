@@ -62,7 +62,7 @@ fn one(element: Element<'_>, out: &mut String) {
         "renderMultiMedia" => return multimedia(element, out),
         "footnoteRef" => return footnote_reference(element, out),
         // Anything else keeps its text and loses its element.
-        _ => return content(element, out),
+        _other => return content(element, out),
     };
     // A caption inside a list is no list item in CDA; XHTML has no other place for it.
     let wrapped = element.name() == "caption" && parent == "list";
@@ -102,7 +102,7 @@ fn marks(element: Element<'_>) -> Vec<&'static str> {
     let mark = |word: &str| match word {
         "Bold" => Some("b"),
         "Italics" => Some("i"),
-        _ => None,
+        _other => None,
     };
     style.split_whitespace().filter_map(mark).collect()
 }

@@ -15,7 +15,7 @@ fn extension(resource_type: &str) -> Option<&'static str> {
     match resource_type {
         "Observation" => Some("http://hl7.org/fhir/StructureDefinition/observation-replaces"),
         "DiagnosticReport" => Some("http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces"),
-        _ => None,
+        _other => None,
     }
 }
 

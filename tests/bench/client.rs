@@ -63,9 +63,13 @@ impl Client {
         Self { stream: BufReader::with_capacity(1 << 16, stream), token: token.to_owned() }
     }
 
-    pub(crate) fn get(&mut self, path: &str, status: u16) -> Vec<u8> { self.ask("GET", path, "", status) }
+    pub(crate) fn get(&mut self, path: &str, status: u16) -> Vec<u8> {
+        self.ask("GET", path, "", status)
+    }
 
-    pub(crate) fn post(&mut self, path: &str, body: &str, status: u16) { self.ask("POST", path, body, status); }
+    pub(crate) fn post(&mut self, path: &str, body: &str, status: u16) {
+        self.ask("POST", path, body, status);
+    }
 
     fn ask(&mut self, method: &str, path: &str, body: &str, expected: u16) -> Vec<u8> {
         let request = format!(

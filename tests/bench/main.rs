@@ -2,9 +2,9 @@
 //!
 //! Starts the release server as a process of its own (files on disk, synchronous=FULL, fsync on), deposits reports, then
 //! asks. Prints rates and percentiles as a Markdown table; fails where the trace does not have a row for each answer.
+mod client;
 #[path = "../all/cluster.rs"]
 mod cluster;
-mod client;
 mod measure;
 
 use client::{Client, Tokens};
@@ -61,7 +61,17 @@ struct Server {
 impl Bench {
     fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dmp-fhir"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--local-issuer", "--test-ins", "--log", "error", "--database", &self.database]);
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--local-issuer",
+            "--test-ins",
+            "--log",
+            "error",
+            "--database",
+            &self.database,
+        ]);
         command.args(["--requests-per-minute", "100000000"]);
         if let Some(key) = &self.master_key {
             command.args(["--master-key", key]);
@@ -102,7 +112,13 @@ impl Bench {
         let started = server.started;
         stop(server);
         self.storage(answers);
-        println!("\n{}: start {} ms; memory {} MiB idle, {} MiB after\n", self.name, started.as_millis(), idle >> 10, after >> 10);
+        println!(
+            "\n{}: start {} ms; memory {} MiB idle, {} MiB after\n",
+            self.name,
+            started.as_millis(),
+            idle >> 10,
+            after >> 10
+        );
     }
 
     fn open(&self, server: &Server, tokens: &Tokens, persons: &[Person]) -> u64 {
@@ -126,9 +142,15 @@ impl Bench {
                 Value::Object(synthetic::deposit(&document, person)).to_string()
             })
             .collect();
-        let figures = run(8, Duration::from_secs(600), bodies.len(), |_| Client::new(&server.base, &tokens.system), |client, turn| {
-            client.post("DocumentReference", &bodies[turn], 201);
-        });
+        let figures = run(
+            8,
+            Duration::from_secs(600),
+            bodies.len(),
+            |_| Client::new(&server.base, &tokens.system),
+            |client, turn| {
+                client.post("DocumentReference", &bodies[turn], 201);
+            },
+        );
         self.row("deposit of a CDA with 30 results", 8, &figures);
         figures.answers
     }
@@ -161,11 +183,17 @@ impl Bench {
     }
 
     fn read(&self, server: &Server, tokens: &Tokens, ids: &[String], clients: usize) -> Figures {
-        run(clients, Duration::from_secs(SECONDS), usize::MAX, |_| Client::new(&server.base, &tokens.professional), |client, turn| {
-            // A multiplicative step visits the ids in an order that no cache foresees.
-            let id = &ids[turn.wrapping_mul(7_919) % ids.len()];
-            client.get(&format!("Observation/{id}"), 200);
-        })
+        run(
+            clients,
+            Duration::from_secs(SECONDS),
+            usize::MAX,
+            |_| Client::new(&server.base, &tokens.professional),
+            |client, turn| {
+                // A multiplicative step visits the ids in an order that no cache foresees.
+                let id = &ids[turn.wrapping_mul(7_919) % ids.len()];
+                client.get(&format!("Observation/{id}"), 200);
+            },
+        )
     }
 
     fn reads_beside_transactions(&self, server: &Server, tokens: &Arc<Tokens>, ids: &[String], persons: &[Person]) -> u64 {
@@ -189,11 +217,21 @@ impl Bench {
     }
 
     fn searches(&self, server: &Server, tokens: &Tokens, persons: &[Person]) -> u64 {
-        let figures = run(64, Duration::from_secs(SECONDS), usize::MAX, |_| Client::new(&server.base, &tokens.professional), |client, turn| {
-            let ins = persons[turn.wrapping_mul(31) % persons.len()].ins().expect("an INS");
-            let query = format!("Observation?patient.identifier={}|{}&code=http://loinc.org|4548-4&date=ge2020&_count=10", ins.system(), ins.value());
-            client.get(&query, 200);
-        });
+        let figures = run(
+            64,
+            Duration::from_secs(SECONDS),
+            usize::MAX,
+            |_| Client::new(&server.base, &tokens.professional),
+            |client, turn| {
+                let ins = persons[turn.wrapping_mul(31) % persons.len()].ins().expect("an INS");
+                let query = format!(
+                    "Observation?patient.identifier={}|{}&code=http://loinc.org|4548-4&date=ge2020&_count=10",
+                    ins.system(),
+                    ins.value()
+                );
+                client.get(&query, 200);
+            },
+        );
         self.row("search by patient, code and date", 64, &figures);
         figures.answers
     }
@@ -208,10 +246,18 @@ impl Bench {
         let traced = rows(&["audit", "trace.audit"]);
         assert_eq!(u64::try_from(traced).ok(), Some(answers), "the trace has a row for each answer");
         let resources = rows(&["resource"]);
-        println!("\n{}: {resources} resources, {} index rows, trace rows = answers = {traced}", self.name, rows(&["token", "range", "text"]));
+        println!(
+            "\n{}: {resources} resources, {} index rows, trace rows = answers = {traced}",
+            self.name,
+            rows(&["token", "range", "text"])
+        );
         if let Some(file) = self.database.strip_prefix("sqlite:") {
             let bytes = std::fs::metadata(file).map_or(0, |data| data.len());
-            println!("{}: {} bytes a resource on disk, originals and index included", self.name, bytes / u64::try_from(resources.max(1)).unwrap_or(1));
+            println!(
+                "{}: {} bytes a resource on disk, originals and index included",
+                self.name,
+                bytes / u64::try_from(resources.max(1)).unwrap_or(1)
+            );
         }
     }
 }

@@ -12,7 +12,11 @@ pub(crate) struct Figures {
 
 /// Runs `clients` threads until the time is over or `turns` are done; each turn has a number of its own.
 pub(crate) fn run<C>(
-    clients: usize, time: Duration, turns: usize, client: impl Fn(usize) -> C + Sync, work: impl Fn(&mut C, usize) + Sync,
+    clients: usize,
+    time: Duration,
+    turns: usize,
+    client: impl Fn(usize) -> C + Sync,
+    work: impl Fn(&mut C, usize) + Sync,
 ) -> Figures {
     let next = AtomicUsize::new(0);
     let start = Instant::now();

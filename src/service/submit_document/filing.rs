@@ -5,7 +5,7 @@ use crate::cda::{Document, Header};
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
-use crate::service::create::{Draft, draft};
+use crate::service::create::{Draft, draft, forget_claims};
 use crate::service::{Context, references};
 use crate::store::{self, Access, NewResource, PageRequest, Stored};
 use crate::translate::{self, DepositedFile, Entry, Translation};
@@ -33,37 +33,41 @@ pub(super) fn file(
 ) -> Result<NewResource, Problem> {
     let pid = context.record()?.pid;
     let reference_type = crate::service::known_type("DocumentReference")?;
-    let translation = translate::translate(deposited.document);
+    let mut translation = translate::translate(deposited.document);
+    mark_replacements(context, rules, &deposited.versions.replaced, &mut translation)?;
     let document_rid = context.unit.next_rid();
     let original_rid = context.unit.next_rid();
-    let numbered = number(context, &translation, pid, document_rid)?;
+    let numbered = number(context, rules, &translation, pid, document_rid)?;
     let mut names = numbered.names;
-    names.insert(
-        translate::SUBJECT.to_owned(),
-        context.server.reference(crate::service::known_type("Patient")?, pid, Rid::PATIENT),
-    );
-    names.insert(translate::DOCUMENT.to_owned(), context.server.reference(reference_type, pid, document_rid));
+    let patient = context.server.reference(crate::service::known_type("Patient")?, pid, Rid::PATIENT);
     let binary_type = crate::service::known_type("Binary")?;
+    names.insert(translate::SUBJECT.to_owned(), patient);
+    names.insert(translate::DOCUMENT.to_owned(), context.server.reference(reference_type, pid, document_rid));
     names.insert(translate::ORIGINAL.to_owned(), context.server.reference(binary_type, pid, original_rid));
-    let superseded = deposited.versions.late;
     let document = document_reference(context, &deposited, pid, document_rid)?;
-    let class = deposited.header.code.clone();
-    let filer = Filer { context, access: rules, names: &names, class, authors: authors(context, deposited.header), superseded };
+    let filer = Filer {
+        context,
+        access: rules,
+        names: &names,
+        class: deposited.header.code.clone(),
+        authors: authors(context, deposited.header),
+        superseded: deposited.versions.late,
+    };
     let content_type = if deposited.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
     let original = json!({"resourceType": "Binary", "contentType": content_type});
     let mut new = vec![filer.new(pid, document_rid, document, None)?, filer.new(pid, original_rid, object(original), None)?];
-    let replaces = pairs(context, rules, &deposited, &translation)?;
-    for (entry, rid) in translation.entries.iter().zip(&numbered.rids) {
-        let mut resource = entry.resource.clone();
-        if let Some(old) = replaces.get(&entry.full_url) {
-            add_replaces(&mut resource, old);
+    for (entry, place) in translation.entries.iter().zip(&numbered.places) {
+        // A participant whom an earlier document stated in the same words is that one (C6).
+        if place.is_known {
+            continue;
         }
+        let mut resource = entry.resource.clone();
         if let Some(bytes) = take_data(&mut resource) {
             let content_type =
                 resource.get("contentType").and_then(Value::as_str).unwrap_or("application/octet-stream").to_owned();
-            store::document_put(context.unit, access, *rid, &bytes, &content_type)?;
+            store::document_put(context.unit, access, place.rid, &bytes, &content_type)?;
         }
-        new.push(filer.new(pid, *rid, resource, Some(origin(document_rid, &entry.full_url)))?);
+        new.push(filer.new(pid, place.rid, resource, Some(place.origin))?);
     }
     store::resource_put(context.unit, rules, &new)?;
     store::document_put(context.unit, access, original_rid, &deposited.content.bytes, content_type)?;
@@ -81,32 +85,64 @@ fn object(value: Value) -> Resource {
     }
 }
 
-/// Numbers of the entries, and their literal references by `urn:uuid:`.
+/// Where an entry is stored.
+struct Place {
+    rid: Rid,
+    origin: i64,
+    is_known: bool,
+}
+
+/// Places of the entries, and their literal references by `urn:uuid:`.
 struct Numbered {
-    rids: Vec<Rid>,
+    places: Vec<Place>,
     names: HashMap<String, String>,
 }
 
-fn number(context: &Context<'_>, translation: &Translation, pid: Pid, document: Rid) -> Result<Numbered, Problem> {
-    let origins: Vec<i64> = translation.entries.iter().map(|entry| origin(document, &entry.full_url)).collect();
-    let mut rids = Vec::with_capacity(origins.len());
+fn number(
+    context: &Context<'_>,
+    rules: &Access,
+    translation: &Translation,
+    pid: Pid,
+    document: Rid,
+) -> Result<Numbered, Problem> {
+    let origins: Vec<i64> = translation.entries.iter().map(|entry| origin(document, entry)).collect();
+    let mut known: HashMap<i64, Rid> = HashMap::new();
+    let shared: Vec<i64> = translation
+        .entries
+        .iter()
+        .zip(&origins)
+        .filter(|(entry, _)| entry.shared_key.is_some())
+        .map(|(_, origin)| *origin)
+        .collect();
+    known.extend(store::resource_by_origin(context.unit, rules, &shared)?);
+    let mut places = Vec::with_capacity(origins.len());
     let mut names = HashMap::with_capacity(origins.len() + 3);
-    for entry in &translation.entries {
-        let rid = context.unit.next_rid();
-        names.insert(entry.full_url.clone(), context.server.reference(type_of(entry)?, pid, rid));
-        rids.push(rid);
+    for (entry, origin) in translation.entries.iter().zip(origins) {
+        let place = match known.get(&origin) {
+            Some(rid) => Place { rid: *rid, origin, is_known: true },
+            None => Place { rid: context.unit.next_rid(), origin, is_known: false },
+        };
+        if entry.shared_key.is_some() {
+            known.insert(origin, place.rid);
+        }
+        names.insert(entry.full_url.clone(), context.server.reference(type_of(entry)?, pid, place.rid));
+        places.push(place);
     }
-    Ok(Numbered { rids, names })
+    Ok(Numbered { places, names })
 }
 
 fn type_of(entry: &Entry) -> Result<ResourceType, Problem> {
     crate::service::known_type(entry.resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())
 }
 
-/// What an extracted resource is of: document and entry path, as 64 bits. Translating again finds the same resource.
-pub(crate) fn origin(document: Rid, full_url: &str) -> i64 {
-    let mut text = document.0.to_be_bytes().to_vec();
-    text.extend_from_slice(full_url.as_bytes());
+/// What an extracted resource is of, as 64 bits: document and entry path, so that translating again finds the same
+/// resource; of a participant with a national identifier that and the stated name, one for the record (C6).
+pub(crate) fn origin(document: Rid, entry: &Entry) -> i64 {
+    let mut text = match entry.shared_key {
+        Some(_) => b"shared ".to_vec(),
+        None => document.0.to_be_bytes().to_vec(),
+    };
+    text.extend_from_slice(entry.shared_key.as_deref().unwrap_or(&entry.full_url).as_bytes());
     let digest = openssl::sha::sha256(&text);
     digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
@@ -120,6 +156,9 @@ fn document_reference(context: &Context<'_>, deposited: &Deposited<'_>, pid: Pid
     out.insert("status".into(), if deposited.versions.late { "superseded" } else { "current" }.into());
     let reference_type = crate::service::known_type("DocumentReference")?;
     fill(&mut out, deposited.body);
+    // What the deposit filled may make the profile hold, or what the header lacks may break it (decision 21).
+    let profile = translate::is_comprehensive(&out).then(|| translate::COMPREHENSIVE.to_owned());
+    forget_claims(&mut out, profile);
     let replaced: Vec<Value> = deposited
         .versions
         .replaced
@@ -208,49 +247,25 @@ fn take_data(resource: &mut Resource) -> Option<Vec<u8>> {
     STANDARD.decode(data.as_str()?).ok()
 }
 
-/// New entries with the old resource of the same code and path: `observation-replaces`, `diagnosticReport-replaces` (C10).
-fn pairs(
+/// Points each new Observation and DiagnosticReport to that of the same code and path in the version before (C10).
+fn mark_replacements(
     context: &Context<'_>,
     rules: &Access,
-    deposited: &Deposited<'_>,
-    translation: &Translation,
-) -> Result<HashMap<String, (ResourceType, String)>, Problem> {
-    let mut out = HashMap::new();
-    for old in &deposited.versions.replaced {
+    replaced: &[Stored],
+    translation: &mut Translation,
+) -> Result<(), Problem> {
+    for old in replaced {
         let Some((bytes, _)) = original(context, rules, old)? else { continue };
         let Ok(document) = crate::cda::parse(&bytes) else { continue };
         let before = translate::translate(&document);
-        let by_path: HashMap<(&str, Option<&Value>), &Entry> =
-            before.entries.iter().map(|entry| ((entry.entry_path.as_str(), entry.resource.get("code")), entry)).collect();
-        let matched: Vec<(&Entry, &Entry)> = translation
-            .entries
-            .iter()
-            .filter(|entry| {
-                matches!(entry.resource.get("resourceType").and_then(Value::as_str), Some("Observation" | "DiagnosticReport"))
-            })
-            .filter_map(|entry| Some((entry, *by_path.get(&(entry.entry_path.as_str(), entry.resource.get("code")))?)))
-            .collect();
-        let origins: Vec<i64> = matched.iter().map(|(_, before)| origin(old.rid, &before.full_url)).collect();
+        let origins: Vec<i64> = before.entries.iter().map(|entry| origin(old.rid, entry)).collect();
         let rids: HashMap<i64, Rid> = store::resource_by_origin(context.unit, rules, &origins)?.into_iter().collect();
-        for ((entry, _), origin) in matched.iter().zip(&origins) {
-            if let Some(rid) = rids.get(origin) {
-                let resource_type = type_of(entry)?;
-                out.insert(entry.full_url.clone(), (resource_type, context.server.reference(resource_type, old.pid, *rid)));
-            }
-        }
+        translate::mark_replacements(&mut translation.entries, &before.entries, |entry| {
+            let rid = rids.get(&origin(old.rid, entry))?;
+            Some(context.server.reference(type_of(entry).ok()?, old.pid, *rid))
+        });
     }
-    Ok(out)
-}
-
-fn add_replaces(resource: &mut Resource, old: &(ResourceType, String)) {
-    let url = match old.0.name() {
-        "DiagnosticReport" => "http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces",
-        _ => "http://hl7.org/fhir/StructureDefinition/observation-replaces",
-    };
-    let extension = resource.entry("extension").or_insert_with(|| json!([]));
-    if let Some(extensions) = extension.as_array_mut() {
-        extensions.push(json!({"url": url, "valueReference": {"reference": old.1}}));
-    }
+    Ok(())
 }
 
 /// The original of a DocumentReference that is here.
@@ -302,5 +317,9 @@ fn made_of(context: &Context<'_>, rules: &Access, document: &Stored) -> Result<V
                 .filter(|place| *place != (document.pid, document.rid)),
         );
     }
-    store::resource_places(context.unit, rules, &places)
+    // Participants are of the record, not of one document: another may state them too.
+    let shared = ["Practitioner", "PractitionerRole", "Organization", "Location", "Device", "RelatedPerson"];
+    let mut made = store::resource_places(context.unit, rules, &places)?;
+    made.retain(|stored| !shared.contains(&stored.resource_type.name()));
+    Ok(made)
 }

@@ -12,8 +12,8 @@ use super::Context;
 use super::create::created;
 use crate::audit::{Action, Body, Outcome};
 use crate::cda;
-use crate::fhir::{Issue, IssueKind, Problem, Resource};
 use crate::fhir::outcome::operation_outcome;
+use crate::fhir::{Issue, IssueKind, Problem, Resource};
 use crate::policy::{self, AuthorisationStatus};
 use crate::store::{self, Access};
 
@@ -47,14 +47,7 @@ pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) 
         context,
         access,
         &rules,
-        filing::Deposited {
-            body,
-            content: &content,
-            document: &document,
-            header: &header,
-            unique_id: &unique_id,
-            versions,
-        },
+        filing::Deposited { body, content: &content, document: &document, header: &header, unique_id: &unique_id, versions },
     )?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
     Ok(Outcome { remarks, ..created(context, access, facts.pid, &filed, vec![event]) })

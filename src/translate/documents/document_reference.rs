@@ -10,7 +10,9 @@ use crate::fhir::Resource;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-const PROFILE: &str = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-document-reference";
+/// Profile of a completed DocumentReference (PDSm 3.1.1).
+pub const COMPREHENSIVE: &str =
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-comprehensive-document-reference";
 const IHE_FORMATS: &str = "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode";
 const FRENCH_FORMATS: &str =
     "https://mos.esante.gouv.fr/NOS/TRE_A06-FormatCodeComplementaire/FHIR/TRE-A06-FormatCodeComplementaire";
@@ -199,7 +201,7 @@ fn orders(root: Element<'_>) -> Vec<Value> {
             let code = match child.name() {
                 "id" => "urn:ihe:iti:xds:2013:order",
                 "accessionNumber" => "urn:ihe:iti:xds:2013:accession",
-                _ => continue,
+                _other => continue,
             };
             let Some(Value::Object(mut id)) = child.as_id().as_ref().and_then(identifier) else { continue };
             id.insert("type".into(), json!({"coding": [{"system": "urn:ietf:rfc:3986", "code": code}]}));
@@ -239,7 +241,7 @@ fn patient_identifier(id: &cda::Id) -> Option<Value> {
         "1.2.250.1.213.1.4.10" => (french, "INS-NIR-TEST", "official"),
         "1.2.250.1.213.1.4.11" => (french, "INS-NIR-DEMO", "official"),
         "1.2.250.1.213.1.4.13" => (international, "NH", "secondary"),
-        _ => (international, "PI", "usual"),
+        _other => (international, "PI", "usual"),
     };
     debug_assert!(code == "NH" || code == "PI" || is_ins_root(&id.root), "every INS root has its type");
     let Value::Object(rest) = identifier(id)? else { return None };
@@ -345,7 +347,7 @@ fn claim_profile(mut out: Resource) -> Resource {
             let first = name == "resourceType";
             with.insert(name, value);
             if first {
-                with.insert("meta".into(), json!({"profile": [PROFILE]}));
+                with.insert("meta".into(), json!({"profile": [COMPREHENSIVE]}));
             }
         }
         return with;

@@ -186,7 +186,7 @@ fn own_participants(context: &mut Context<'_>, element: Element<'_>, scope: &mut
                     specimen::additive(context, participant, &specimen);
                 }
             }
-            _ => context.list(participant, Reason::ElementNotMapped),
+            _other => context.list(participant, Reason::ElementNotMapped),
         }
     }
 }
@@ -241,7 +241,7 @@ fn below(context: &mut Context<'_>, header: &Header, element: Element<'_>, scope
                 "procedure" if specimen::is_collection(child) => {}
                 "act" if is_comment(child) => {}
                 "templateId" | "sequenceNumber" | "seperatableInd" => {}
-                _ => context.list(child, Reason::KindNotTranslatedYet),
+                _other => context.list(child, Reason::KindNotTranslatedYet),
             }
         }
     }

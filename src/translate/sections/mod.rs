@@ -47,7 +47,7 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
     match child.name() {
         "observationMedia" => return media::image(context, child).map(|made| made.media).into_iter().collect(),
         "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => return media::attached_document(context, child),
-        _ => {}
+        _other => {}
     }
     if !states_a_fact(child) {
         context.list(child, Reason::MoodNotTranslated);

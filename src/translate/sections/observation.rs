@@ -169,7 +169,7 @@ fn value_x(context: &mut Context<'_>, value: Element<'_>) -> Option<(&'static st
         "BL" => match value.stated("value")? {
             "true" => Some(("valueBoolean", json!(true))),
             "false" => Some(("valueBoolean", json!(false))),
-            _ => None,
+            _other => None,
         },
         "ST" | "ED" => resolved_text(context, value).map(|text| ("valueString", json!(text))),
         "TS" => date_time(context, value).map(|time| ("valueDateTime", json!(time))),
@@ -178,7 +178,7 @@ fn value_x(context: &mut Context<'_>, value: Element<'_>) -> Option<(&'static st
             period @ When::Period(..) => ("valuePeriod", period.period()),
         }),
         "RTO" | "RTO_PQ_PQ" | "RTO_QTY_QTY" => ratio(context, value).map(|ratio| ("valueRatio", ratio)),
-        _ => None,
+        _other => None,
     }
 }
 
@@ -196,7 +196,7 @@ fn value_differs(context: &mut Context<'_>, element: Element<'_>, value: Element
             super::super::codes::contradict(word, &text)
         }
         "PQ" | "INT" | "REAL" => number_differs(stated, value.stated("unit"), &text),
-        _ => false,
+        _other => false,
     };
     if differs {
         context.issue(IssueCode::TextDiffers, value);

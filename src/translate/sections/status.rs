@@ -42,7 +42,7 @@ pub(crate) fn consent(code: &str) -> Option<&'static str> {
         "aborted" | "suspended" | "held" => Some("inactive"),
         "cancelled" => Some("rejected"),
         "nullified" => Some("entered-in-error"),
-        _ => None,
+        _other => None,
     }
 }
 
