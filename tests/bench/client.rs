@@ -30,23 +30,22 @@ impl Tokens {
             system: mint(Caller::System(System { client: "benchmark".to_owned(), structure, directory_writer: false })),
         }
     }
+}
 
-    /// An authorisation of the general practitioner, as he writes it himself (BR-20).
-    pub(crate) fn consent(&self, person: &Person) -> String {
-        let _ = self;
-        let ins = person.ins().expect("an INS");
-        let rpps = GENERAL_PRACTITIONER.number().expect("an RPPS");
-        let frame = ConsentFrame {
-            patient: "Patient/unknown".to_owned(),
-            performer: Party::Professional(rpps.clone()),
-            organization: LABORATORY.number().expect("a FINESS"),
-            date_time: clock::now().instant(),
-        };
-        let today: String = clock::now().instant().chars().take(10).collect();
-        let mut consent = frame.autorisation(&Party::Professional(rpps), &today, &today);
-        consent.insert("patient".into(), serde_json::json!({"identifier": {"system": ins.system(), "value": ins.value()}}));
-        serde_json::Value::Object(consent).to_string()
-    }
+/// An authorisation of the general practitioner, as he writes it himself (BR-20).
+pub(crate) fn consent(person: &Person) -> String {
+    let ins = person.ins().expect("an INS");
+    let rpps = GENERAL_PRACTITIONER.number().expect("an RPPS");
+    let frame = ConsentFrame {
+        patient: "Patient/unknown".to_owned(),
+        performer: Party::Professional(rpps.clone()),
+        organization: LABORATORY.number().expect("a FINESS"),
+        date_time: clock::now().instant(),
+    };
+    let today: String = clock::now().instant().chars().take(10).collect();
+    let mut consent = frame.autorisation(&Party::Professional(rpps), &today, &today);
+    consent.insert("patient".into(), serde_json::json!({"identifier": {"system": ins.system(), "value": ins.value()}}));
+    serde_json::Value::Object(consent).to_string()
 }
 
 /// One connection.

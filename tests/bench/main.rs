@@ -7,7 +7,7 @@ mod client;
 mod cluster;
 mod measure;
 
-use client::{Client, Tokens};
+use client::{Client, Tokens, consent};
 use dmp_fhir::store::{Settings, Store};
 use dmp_fhir::synthetic::{self, Person};
 use measure::{Figures, run};
@@ -56,6 +56,13 @@ struct Server {
     child: Child,
     base: String,
     started: Duration,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A benchmark that fails must not leave its server behind.
+        drop(self.child.kill());
+    }
 }
 
 impl Bench {
@@ -123,12 +130,13 @@ impl Bench {
 
     fn open(&self, server: &Server, tokens: &Tokens, persons: &[Person]) -> u64 {
         let mut client = Client::new(&server.base, &tokens.system);
+        let mut professional = Client::new(&server.base, &tokens.professional);
         let mut events = 0;
         for person in persons {
             client.post("Patient", &Value::Object(person.patient()).to_string(), 201);
             // The Patient and the ouverture that the server makes of it are an event each.
             events += 2;
-            client.post("Consent", &tokens.consent(person), 201);
+            professional.post("Consent", &consent(person), 201);
             events += 1;
         }
         events
