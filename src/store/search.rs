@@ -18,6 +18,8 @@ use diesel::sql_types::{BigInt, Binary, Double, Integer};
 pub(super) const CHANGED_MAX: i64 = 20_000;
 /// Rows that one statement reads where bodies decide.
 pub(super) const BATCH: usize = 500;
+/// Rows up to which the candidates for the driver of a statement are compared.
+const DRIVER_ROWS: i64 = 64;
 
 /// Places in a chunk of [`resource_places`] and [`resource_referring`].
 const PLACES: usize = 1000;
@@ -111,13 +113,12 @@ impl Search<'_> {
         let want = page.count.saturating_add(1);
         let counting = page.total && position.is_none();
         let mut total = position.and_then(|position| position.total);
-        if counting && !self.plan.recheck {
-            total = Some(self.count()?);
-        }
         let exhaust = counting && self.plan.recheck;
         let (mut hits, matched) = self.index_hits(position, want, exhaust, recheck)?;
-        if exhaust {
+        if exhaust || (counting && hits.len() < want) {
             total = Some(matched);
+        } else if counting {
+            total = Some(self.count()?);
         }
         if let Some(position) = position {
             let changed = self.changed(snapshot, recheck)?;
@@ -193,14 +194,7 @@ impl Search<'_> {
         } else {
             sql.push("COUNT(*)");
         }
-        let driver = self.plan.predicates.iter().enumerate().find_map(|(number, predicate)| match predicate {
-            Predicate::Tokens(keys) => match keys.as_slice() {
-                [key] => Some((number, *key)),
-                _ => None,
-            },
-            _ => None,
-        });
-        let driver = driver.zip(self.access.pid());
+        let driver = self.access.pid().and_then(|pid| Some((self.driver(pid)?, pid)));
         let order = match driver {
             Some(((_, key), pid)) => {
                 select::from(sql, "token AS d", "r");
@@ -217,6 +211,26 @@ impl Search<'_> {
         self.reader.visible(sql, "r");
         predicate::plan_but(sql, &self.reader, "r", self.plan, 0, driver.map(|((number, _), _)| number));
         order
+    }
+
+    /// The single-key token that the fewest rows of the record have: what every resource of the record has (its patient)
+    /// is the worst one, a code or an identifier the best.
+    fn driver(&self, pid: Pid) -> Option<(usize, Key)> {
+        let candidates = self.plan.predicates.iter().enumerate().filter_map(|(number, predicate)| match predicate {
+            Predicate::Tokens(keys) => keys.first().filter(|_| keys.len() == 1).map(|key| (number, *key)),
+            _ => None,
+        });
+        let candidates: Vec<(usize, Key)> = candidates.collect();
+        if candidates.len() < 2 {
+            return candidates.first().copied();
+        }
+        let rows = |key: Key| {
+            let mut sql = self.unit.sql("SELECT COUNT(*) FROM (SELECT 1 FROM token AS t WHERE t.pid = ");
+            sql.integer(pid.0).push(" AND t.key = ").integer(key.0).push(" LIMIT ").integer(DRIVER_ROWS).push(") AS few");
+            // A count that fails is no reason to fail: any driver gives the same answer.
+            self.unit.run(|connection| sql.first::<BigInt, i64>(connection)).ok().flatten().unwrap_or(DRIVER_ROWS)
+        };
+        candidates.into_iter().min_by_key(|(_, key)| rows(*key))
     }
 
     /// Columns of a [`Hit`].
