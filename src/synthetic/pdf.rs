@@ -129,7 +129,7 @@ mod tests {
         let start: usize = text.rsplit("startxref\n").next().unwrap().lines().next().unwrap().parse().unwrap();
         let table: String = file[start..].iter().copied().map(char::from).collect();
         for (index, row) in table.lines().skip(3).take(5).enumerate() {
-            let offset: usize = row[..10].parse().unwrap();
+            let offset: usize = row.get(..10).unwrap().parse().unwrap();
             assert!(file[offset..].starts_with(format!("{} 0 obj\n", index + 1).as_bytes()));
         }
         assert!(table.starts_with("xref\n0 6\n"));

@@ -2,6 +2,16 @@
 //!
 //! Starts the release server as a process of its own (files on disk, synchronous=FULL, fsync on), deposits reports, then
 //! asks. Prints rates and percentiles as a Markdown table; fails where the trace does not have a row for each answer.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its figures and stops at the first thing that is not as it should be"
+)]
 mod client;
 #[path = "../all/cluster.rs"]
 mod cluster;
