@@ -222,6 +222,11 @@ impl Options {
                 "an issuer together with jwks, its key file",
             ));
         }
+        readable("jwks", self.jwks.as_deref())?;
+        if let Some((cert, key)) = &tls {
+            readable("tls-cert", Some(cert))?;
+            readable("tls-key", Some(key))?;
+        }
         let public_url = match self.public_url {
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => Some(url.trim_end_matches('/').to_owned()),
             Some(url) => return Err(wrong("public-url", &url, "an http or https URL that ends with the FHIR base")),
@@ -239,15 +244,33 @@ impl Options {
             tls,
             test_ins: self.test_ins.unwrap_or(false),
             time_zone,
-            body_bytes_max: self.body_bytes_max.unwrap_or(64 << 20),
-            bundle_entries_max: self.bundle_entries_max.unwrap_or(1_000),
-            includes_max: self.includes_max.unwrap_or(1_000),
-            request_seconds_max: self.request_seconds_max.unwrap_or(30),
-            requests_per_minute: self.requests_per_minute.unwrap_or(60_000),
-            existence_per_minute: self.existence_per_minute.unwrap_or(600),
+            body_bytes_max: positive("body-bytes-max", self.body_bytes_max.unwrap_or(64 << 20))?,
+            bundle_entries_max: positive("bundle-entries-max", self.bundle_entries_max.unwrap_or(1_000))?,
+            includes_max: positive("includes-max", self.includes_max.unwrap_or(1_000))?,
+            request_seconds_max: positive("request-seconds-max", self.request_seconds_max.unwrap_or(30))?,
+            requests_per_minute: positive("requests-per-minute", self.requests_per_minute.unwrap_or(60_000))?,
+            existence_per_minute: positive("existence-per-minute", self.existence_per_minute.unwrap_or(600))?,
             log: self.log.unwrap_or_else(|| "info".into()),
         })
     }
+}
+
+/// A file that the server must read: named before anything starts.
+fn readable(name: &'static str, file: Option<&Path>) -> Result<(), ConfigError> {
+    match file {
+        Some(path) if std::fs::File::open(path).is_err() => {
+            Err(ConfigError::Value { name, value: path.display().to_string(), permitted: "a file that this user can read" })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A bound of 0 would refuse everything.
+fn positive<N: Copy + Default + PartialEq>(name: &'static str, number: N) -> Result<N, ConfigError> {
+    if number == N::default() {
+        return Err(ConfigError::Value { name, value: "0".to_owned(), permitted: "1 or more" });
+    }
+    Ok(number)
 }
 
 impl Settings {
@@ -291,6 +314,17 @@ mod tests {
     fn an_unknown_database_is_refused_and_its_password_is_not_shown() {
         let text = settings(|options| options.database = Some("mysql://user:secret@host".into())).unwrap_err().to_string();
         assert!(text.contains("`database`") && text.contains("sqlite:FILE") && !text.contains("secret"));
+    }
+
+    #[test]
+    fn a_key_file_that_is_not_there_and_a_bound_of_0_are_refused_by_name() {
+        let missing = settings(|options| {
+            options.issuer = Some("https://issuer.example".into());
+            options.jwks = Some("/none".into());
+        });
+        assert!(missing.unwrap_err().to_string().contains("`jwks` has the value `/none`"));
+        let zero = settings(|options| options.requests_per_minute = Some(0));
+        assert!(zero.unwrap_err().to_string().contains("`requests-per-minute` has the value `0`"));
     }
 
     #[test]
