@@ -37,6 +37,11 @@ impl Ins {
     pub fn value(&self) -> &str {
         &self.value
     }
+    /// Under which text the tables name this person.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("ins:{}|{}", self.oid, self.value)
+    }
     /// Whether the OID is one of the test and demonstration ones.
     #[must_use]
     pub fn is_test(&self) -> bool {
@@ -78,6 +83,16 @@ impl Rpps {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// Under which text the tables name this professional.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("rpps:{}", self.0)
+    }
+    /// The professional whom [`Rpps::who`] names.
+    #[must_use]
+    pub fn from_who(text: &str) -> Option<Self> {
+        text.strip_prefix("rpps:").and_then(Self::new)
+    }
     /// `8` and the 11 digits, as PS_IdNat writes it.
     #[must_use]
     pub fn ps_idnat(&self) -> String {
@@ -106,6 +121,22 @@ impl Finess {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// Under which text the tables name this structure as one who acts and reads.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("finess:{}", self.0)
+    }
+    /// The structure that [`Finess::who`] names.
+    #[must_use]
+    pub fn from_who(text: &str) -> Option<Self> {
+        text.strip_prefix("finess:").and_then(Self::new)
+    }
+    /// Under which text the tables name this structure as the custodian of a document: it may replace it, and sees nothing
+    /// by it.
+    #[must_use]
+    pub fn as_custodian(&self) -> String {
+        format!("custodian:{}", self.0)
     }
     /// `1` and the 9 characters, as Struct_IdNat writes it.
     #[must_use]

@@ -31,6 +31,17 @@ pub struct Stored {
     pub labels: i32,
 }
 
+impl Stored {
+    /// The body, read.
+    ///
+    /// # Errors
+    /// `Internal` where it is damaged: never taken for one that says nothing.
+    pub fn resource(&self) -> Result<crate::fhir::Resource, Problem> {
+        serde_json::from_slice(&self.body)
+            .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+    }
+}
+
 /// A version to be written.
 #[derive(Debug, Clone)]
 pub struct NewResource {

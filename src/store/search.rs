@@ -19,6 +19,26 @@ pub(super) const CHANGED_MAX: i64 = 20_000;
 /// Rows that one statement reads where bodies decide.
 pub(super) const BATCH: usize = 500;
 
+/// The columns of a resource before its body.
+const COLUMNS_BEFORE_BODY: &str = "r.pid, r.rid, r.type, r.version, r.updated, r.labels, ";
+
+/// A packed body is never empty: an empty column is a body that was not asked for.
+fn hit_stored(row: Row) -> Result<Stored, StoreError> {
+    if !row.6.is_empty() {
+        return stored(row);
+    }
+    let (pid, rid, resource_type, version, updated, labels, body) = row;
+    Ok(Stored {
+        pid: Pid(pid),
+        rid: Rid(rid),
+        resource_type: ResourceType::from_number(resource_type).ok_or(StoreError::Damaged("a type number"))?,
+        version,
+        updated: Millis(updated),
+        body,
+        labels,
+    })
+}
+
 /// Places in a chunk of [`resource_places`] and [`resource_referring`].
 const PLACES: usize = 1000;
 
@@ -189,7 +209,7 @@ impl Search<'_> {
     /// Writes columns, source, scope and plan. A token with one key drives: its index has the order of the page.
     fn source(&self, sql: &mut Sql, columns: bool) -> OrderColumns {
         if columns {
-            self.hit_columns(sql);
+            self.hit_columns(sql, true);
         } else {
             sql.push("COUNT(*)");
         }
@@ -219,9 +239,14 @@ impl Search<'_> {
         order
     }
 
-    /// Columns of a [`Hit`].
-    pub(super) fn hit_columns(&self, sql: &mut Sql) {
-        sql.push(COLUMNS).push(", r.ts");
+    /// Columns of a [`Hit`], with an empty body where none is wanted: then it is neither read nor unpacked.
+    pub(super) fn hit_columns(&self, sql: &mut Sql, bodies: bool) {
+        if bodies {
+            sql.push(COLUMNS);
+        } else {
+            sql.push(COLUMNS_BEFORE_BODY).bytes(Vec::new());
+        }
+        sql.push(", r.ts");
         self.order.columns(sql, "r");
     }
 
@@ -231,7 +256,7 @@ impl Search<'_> {
         let rows = self.unit.run(|connection| sql.load::<HitColumns, HitRow>(connection))?;
         let hit = |(row, ts, first, second): HitRow| -> Result<Hit, StoreError> {
             let keys = self.order.values(ts, row.4, [first, second]);
-            Ok(Hit { stored: stored(row)?, keys })
+            Ok(Hit { stored: hit_stored(row)?, keys })
         };
         Ok(rows.into_iter().map(hit).collect::<Result<_, _>>()?)
     }
@@ -322,11 +347,22 @@ impl Search<'_> {
     }
 }
 
-/// The resources at these places that the access sees (`_include`), in the order of their places.
+/// The resources at these places that the access sees (`_include`), in the order of their places. Places of the directory
+/// are looked up there: every caller reads it.
 ///
 /// # Errors
 /// Where the database fails.
 pub fn resource_places(unit: &Unit, access: &Access, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
+    let reader = Reader::new(unit, access);
+    let (directory, records): (Vec<_>, Vec<_>) = places.iter().copied().partition(|(pid, _)| *pid == Pid::DIRECTORY);
+    let mut found = places_of(unit, &reader, &records)?;
+    found.extend(places_of(unit, &reader.of_directory(), &directory)?);
+    found.sort_by_key(|one| (one.pid, one.rid));
+    found.dedup_by_key(|one| (one.pid, one.rid));
+    Ok(found)
+}
+
+fn places_of(unit: &Unit, reader: &Reader<'_>, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
     let mut found = Vec::new();
     for chunk in places.chunks(PLACES) {
         unit.check_deadline()?;
@@ -335,17 +371,15 @@ pub fn resource_places(unit: &Unit, access: &Access, places: &[(Pid, Rid)]) -> R
         sql.pairs(&pairs, "q").push(") SELECT ").push(COLUMNS);
         select::from(&mut sql, "p", "r");
         sql.push(" WHERE r.pid = p.a AND r.rid = p.b AND ");
-        Reader::new(unit, access).visible(&mut sql, "r");
+        reader.visible(&mut sql, "r");
         let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
         found.extend(rows.into_iter().map(stored).collect::<Result<Vec<_>, _>>()?);
     }
-    found.sort_by_key(|one| (one.pid, one.rid));
-    found.dedup_by_key(|one| (one.pid, one.rid));
     Ok(found)
 }
 
-/// The resources that the access sees and that refer by this parameter to one of these places in their own record
-/// (`_revinclude`), at most `limit`.
+/// The resources that the access sees, that fulfil the plan, and that refer by this parameter to one of these places in
+/// their own record (`_revinclude`), at most `limit`.
 ///
 /// # Errors
 /// Where the database fails.
@@ -353,6 +387,7 @@ pub fn resource_referring(
     unit: &Unit,
     access: &Access,
     base: Key,
+    plan: &Plan,
     places: &[(Pid, Rid)],
     limit: usize,
 ) -> Result<Vec<Stored>, Problem> {
@@ -365,7 +400,9 @@ pub fn resource_referring(
         sql.push(" WHERE t.pid = p.a AND t.key = p.b) SELECT ").push(COLUMNS);
         select::from(&mut sql, "d", "r");
         sql.push(" WHERE r.pid = d.pid AND r.rid = d.rid AND ");
-        Reader::new(unit, access).visible(&mut sql, "r");
+        let reader = Reader::new(unit, access);
+        reader.visible(&mut sql, "r");
+        predicate::plan(&mut sql, &reader, "r", plan, 0);
         sql.push(" ORDER BY r.pid, r.rid LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
         found.extend(rows.into_iter().map(stored).collect::<Result<Vec<_>, _>>()?);
