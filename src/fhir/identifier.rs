@@ -150,3 +150,20 @@ impl fmt::Debug for Finess {
         f.write_str("Finess(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_identity_has_one_text_in_the_tables_and_a_custodian_is_no_reader() {
+        let (rpps, finess) = (Rpps::new("810000000001").unwrap(), Finess::new("1120459876").unwrap());
+        assert_eq!(rpps.who(), "rpps:10000000001");
+        assert_eq!(finess.who(), "finess:120459876");
+        assert_eq!(finess.as_custodian(), "custodian:120459876");
+        let ins = Ins::new("urn:oid:1.2.250.1.213.1.4.8", "279035121518989").unwrap();
+        assert_eq!(ins.who(), "ins:1.2.250.1.213.1.4.8|279035121518989");
+        assert_eq!((Rpps::from_who(&rpps.who()), Finess::from_who(&finess.who())), (Some(rpps), Some(finess.clone())));
+        assert_eq!(Finess::from_who(&finess.as_custodian()), None);
+    }
+}

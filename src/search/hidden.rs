@@ -95,7 +95,10 @@ fn not(key: Key) -> Predicate {
     Predicate::Not(Box::new(Predicate::Tokens(vec![key])))
 }
 
-/// The rows by which a repeated result finds its original: of each code with its system, where the time is known.
+const LOINC: &str = "http://loinc.org";
+
+/// The row by which a repeated result finds its original, where code and time are known: of the LOINC code, else of the
+/// first, so that an Observation has one such row and not one for each of its codings.
 pub(super) fn rows(resource_type: ResourceType, resource: &Resource, keyer: &Keyer, zone: &TimeZone, out: &mut IndexRows) {
     if resource_type.name() != "Observation" {
         return;
@@ -105,10 +108,13 @@ pub(super) fn rows(resource_type: ResourceType, resource: &Resource, keyer: &Key
     let interval = dates.evaluate(resource).into_iter().find_map(|found| date::whole(found, zone));
     let Some(interval) = interval else { return };
     let base = if has_tag(resource, REPORTED_PREVIOUS) { REPEATED } else { ORIGINAL };
-    for coded in codes.evaluate(resource).into_iter().flat_map(token::codes) {
-        if let token::System::Uri(system) = coded.system {
-            let code = keyer.token(number, Some(system), coded.code);
-            out.tokens.push(keyer.statement(base, code, (interval.lo, interval.hi)));
-        }
+    let codings = codes.evaluate(resource).into_iter().flat_map(token::codes).filter_map(|coded| match coded.system {
+        token::System::Uri(system) => Some((system, coded.code)),
+        token::System::Implied | token::System::Absent | token::System::Contact(_) => None,
+    });
+    // The minimum is the first of equals.
+    if let Some((system, code)) = codings.min_by_key(|(system, _)| *system != LOINC) {
+        let code = keyer.token(number, Some(system), code);
+        out.tokens.push(keyer.statement(base, code, (interval.lo, interval.hi)));
     }
 }

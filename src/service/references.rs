@@ -61,7 +61,7 @@ pub(super) fn check(
     access: &Access,
     pid: Pid,
     resource: &Resource,
-    coming: &HashSet<(Pid, Rid)>,
+    coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<(), Problem> {
     let server = context.server;
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -74,14 +74,18 @@ pub(super) fn check(
     };
     found.retain(|(_, reference)| !reference.starts_with('#') && !is_foreign(reference));
     let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| server.resolve(reference)).collect();
-    let is_coming = |place: (Pid, Rid)| place.0 == pid && (place.1 == Rid::PATIENT || coming.contains(&place));
-    let mut places: Vec<(Pid, Rid)> = targets.iter().flatten().map(|(_, pid, rid)| (*pid, *rid)).collect();
-    places.retain(|place| (place.0 == pid || place.0 == Pid::DIRECTORY) && !is_coming(*place));
+    // The Patient is named by every caller who may write in the record, also by one who reads nothing there.
+    let is_patient =
+        |target: (ResourceType, Pid, Rid)| (target.1, target.2) == (pid, Rid::PATIENT) && target.0.name() == "Patient";
+    let is_given = |target: (ResourceType, Pid, Rid)| is_patient(target) || (target.1 == pid && coming.contains(&target));
+    let sought = targets.iter().flatten().filter(|target| !is_given(**target));
+    let places: Vec<(Pid, Rid)> =
+        sought.filter(|target| target.1 == pid || target.1 == Pid::DIRECTORY).map(|target| (target.1, target.2)).collect();
     let here = store::resource_places(context.unit, access, &places)?;
     let here: HashSet<(ResourceType, Pid, Rid)> =
         here.into_iter().map(|stored| (stored.resource_type, stored.pid, stored.rid)).collect();
     for ((path, _), target) in found.iter().zip(&targets) {
-        if !target.is_some_and(|target| is_coming((target.1, target.2)) || here.contains(&target)) {
+        if !target.is_some_and(|target| is_given(target) || here.contains(&target)) {
             let text = "The reference names no resource that is here for this caller";
             return Err(Problem::at(IssueKind::ReferenceUnresolved, path.as_str(), text));
         }

@@ -64,7 +64,7 @@ pub fn search(
     resource_type: ResourceType,
     parameters: &Parameters,
 ) -> Result<Outcome, Problem> {
-    let (cursor, parameters) = take_cursor(parameters)?;
+    let (cursor, parameters) = take_cursor(parameters);
     // Data of a replaced document leave every search at once that does not name them (DESIGN section 4).
     let query = parse_with(context, resource_type, &parameters, false)?;
     let only_count = query.summary == Summary::Count;
@@ -84,13 +84,10 @@ pub fn search(
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.
-fn take_cursor(parameters: &Parameters) -> Result<(Option<Cursor>, Parameters), Problem> {
-    let cursor = match parameters.get(CURSOR) {
-        Some(text) => Some(Cursor::from_text(text)),
-        None => None,
-    };
+fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
+    let cursor = parameters.get(CURSOR).map(Cursor::from_text);
     let rest = parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect();
-    Ok((cursor, Parameters(rest)))
+    (cursor, Parameters(rest))
 }
 
 /// A page of matches. A body that cannot be read is an error: what it says is not known, so neither is whether it matches.

@@ -65,7 +65,8 @@ pub(super) fn transaction(
         }
         steps.push((index, Step { access, facts, resource_type: *resource_type, pid, rid, body }));
     }
-    let coming: HashSet<(Pid, Rid)> = steps.iter().map(|(_, step)| (step.pid, step.rid)).collect();
+    let coming: HashSet<(ResourceType, Pid, Rid)> =
+        steps.iter().map(|(_, step)| (step.resource_type, step.pid, step.rid)).collect();
     let mut new: Vec<NewResource> = Vec::with_capacity(steps.len());
     for (index, step) in &steps {
         let context = Context { server, unit, request, facts: step.facts.as_ref() };
@@ -100,7 +101,7 @@ fn prepared(
     context: &Context<'_>,
     step: &Step<'_>,
     names: &HashMap<String, String>,
-    coming: &HashSet<(Pid, Rid)>,
+    coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<NewResource, Problem> {
     let mut body = step.body.clone();
     forget_claims(&mut body, None);

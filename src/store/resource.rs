@@ -310,3 +310,25 @@ fn insert_index(unit: &Unit, pid: Pid, new: &[NewResource]) -> Result<(), Proble
         run(sql)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_body_is_a_fault_and_no_empty_resource() {
+        let stored = |body: &[u8]| Stored {
+            pid: Pid(1),
+            rid: Rid(1),
+            resource_type: ResourceType::parse("Patient").unwrap(),
+            version: 1,
+            updated: Millis(0),
+            body: body.to_vec(),
+            labels: 0,
+        };
+        assert!(stored(br#"{"resourceType":"Patient"}"#).resource().is_ok());
+        for damaged in [&b""[..], b"{\"resourceType\":", b"[]"] {
+            assert_eq!(stored(damaged).resource().unwrap_err().kind(), IssueKind::Internal);
+        }
+    }
+}

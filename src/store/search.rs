@@ -483,6 +483,25 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_result_is_known_by_its_tag_before_anything_else_is_read() {
+        let plan = Plan {
+            resource_type: ResourceType::parse("Observation").unwrap(),
+            predicates: Vec::new(),
+            recheck: false,
+            sort: Vec::new(),
+        };
+        let repeat = crate::search::Repeat { tag: Key(-9), repeated: Key(1 << 50), original: Key(1 << 51), plan };
+        let repeats = Predicate::Not(Box::new(Predicate::Repeats(Box::new(repeat))));
+        let plan =
+            plan_of(vec![Predicate::Tokens(vec![Key(1)]), repeats], true, |search| cohort::slice_sql(search, &[(1, 2)], 9));
+        let steps: Vec<&str> =
+            plan.lines().filter(|step| ["g1", "t1", "o1", "r1"].iter().any(|name| step.contains(name))).collect();
+        assert!(steps[0].contains("SEARCH g1 USING PRIMARY KEY (pid=? AND key=? AND ts=? AND rid=?)"), "{plan}");
+        assert!(steps[2].contains("SEARCH o1 USING COVERING INDEX token_key (key=? AND ts=? AND pid=?)"), "{plan}");
+        assert!(steps[3].contains("SEARCH r1 USING PRIMARY KEY (pid=? AND rid=?)"), "{plan}");
+    }
+
+    #[test]
     fn candidates_of_several_records_are_read_by_their_places() {
         let plan = plan_of(vec![Predicate::Tokens(vec![Key(1)])], true, |search| cohort::slice_sql(search, &[(1, 2)], 9));
         assert!(plan.contains("SEARCH r USING PRIMARY KEY (pid=? AND rid=?)"), "{plan}");

@@ -1,6 +1,7 @@
 //! What a query finds, through the index rows and on bodies: both must say the same, and what R4 says.
 mod agreement;
 mod answers;
+mod hidden;
 mod links;
 mod rows;
 mod values;
