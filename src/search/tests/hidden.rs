@@ -114,6 +114,9 @@ fn a_repeated_result_leaves_a_recall_only_for_a_current_original_of_its_code_and
         let found = recall(vec![observation("o", other.clone()), repeated("r", json!({}))]);
         assert_eq!(found, ["o", "r"], "{other}");
     }
+    let day = observation("o", json!({"effectiveDateTime": "2026-03-02"}));
+    let midnight = repeated("r", json!({"effectiveDateTime": "2026-03-02T00:00:00+01:00"}));
+    assert_eq!(recall(vec![day, midnight]), ["o", "r"], "a day and its first second are two times");
     let mut replaced = original();
     replaced["meta"] = json!({"tag": [{"system": SUPERSEDED, "code": "superseded"}]});
     assert_eq!(recall(vec![replaced, repeated("r", json!({}))]), ["r"], "what was replaced is no original");
