@@ -72,9 +72,9 @@ impl Caller {
     #[must_use]
     pub fn who(&self) -> Option<String> {
         match self {
-            Self::Professional(professional) => Some(format!("rpps:{}", professional.rpps.as_str())),
-            Self::Patient(ins) => Some(format!("ins:{}|{}", ins.oid(), ins.value())),
-            Self::System(system) => Some(format!("finess:{}", system.structure.as_str())),
+            Self::Professional(professional) => Some(professional.rpps.who()),
+            Self::Patient(ins) => Some(ins.who()),
+            Self::System(system) => Some(system.structure.who()),
             Self::Operator | Self::Server => None,
         }
     }

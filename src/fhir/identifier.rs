@@ -37,6 +37,11 @@ impl Ins {
     pub fn value(&self) -> &str {
         &self.value
     }
+    /// Under which text the tables name this person.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("ins:{}|{}", self.oid, self.value)
+    }
     /// Whether the OID is one of the test and demonstration ones.
     #[must_use]
     pub fn is_test(&self) -> bool {
@@ -78,6 +83,16 @@ impl Rpps {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// Under which text the tables name this professional.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("rpps:{}", self.0)
+    }
+    /// The professional whom [`Rpps::who`] names.
+    #[must_use]
+    pub fn from_who(text: &str) -> Option<Self> {
+        text.strip_prefix("rpps:").and_then(Self::new)
+    }
     /// `8` and the 11 digits, as PS_IdNat writes it.
     #[must_use]
     pub fn ps_idnat(&self) -> String {
@@ -107,6 +122,22 @@ impl Finess {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// Under which text the tables name this structure as one who acts and reads.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("finess:{}", self.0)
+    }
+    /// The structure that [`Finess::who`] names.
+    #[must_use]
+    pub fn from_who(text: &str) -> Option<Self> {
+        text.strip_prefix("finess:").and_then(Self::new)
+    }
+    /// Under which text the tables name this structure as the custodian of a document: it may replace it, and sees nothing
+    /// by it.
+    #[must_use]
+    pub fn as_custodian(&self) -> String {
+        format!("custodian:{}", self.0)
+    }
     /// `1` and the 9 characters, as Struct_IdNat writes it.
     #[must_use]
     pub fn struct_idnat(&self) -> String {
@@ -117,5 +148,22 @@ impl Finess {
 impl fmt::Debug for Finess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Finess(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_identity_has_one_text_in_the_tables_and_a_custodian_is_no_reader() {
+        let (rpps, finess) = (Rpps::new("810000000001").unwrap(), Finess::new("1120459876").unwrap());
+        assert_eq!(rpps.who(), "rpps:10000000001");
+        assert_eq!(finess.who(), "finess:120459876");
+        assert_eq!(finess.as_custodian(), "custodian:120459876");
+        let ins = Ins::new("urn:oid:1.2.250.1.213.1.4.8", "279035121518989").unwrap();
+        assert_eq!(ins.who(), "ins:1.2.250.1.213.1.4.8|279035121518989");
+        assert_eq!((Rpps::from_who(&rpps.who()), Finess::from_who(&finess.who())), (Some(rpps), Some(finess.clone())));
+        assert_eq!(Finess::from_who(&finess.as_custodian()), None);
     }
 }

@@ -144,9 +144,9 @@ pub fn grants(facts: &Facts) -> Vec<Grant> {
             let (who, soft) = match &authorisation.actor {
                 Actor::Professional(rpps) => {
                     let treating = facts.treating.contains(rpps);
-                    (format!("rpps:{}", rpps.as_str()), if treating { 0 } else { label::MASQUE_PS })
+                    (rpps.who(), if treating { 0 } else { label::MASQUE_PS })
                 }
-                Actor::Structure(finess) => (format!("finess:{}", finess.as_str()), label::MASQUE_PS),
+                Actor::Structure(finess) => (finess.who(), label::MASQUE_PS),
             };
             Grant { who, from: authorisation.from, until: authorisation.until, masks: masks_of(label::PATIENT_ONLY, soft) }
         })

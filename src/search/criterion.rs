@@ -1,4 +1,5 @@
 //! One condition of a query: what it asks of the tables, and whether a body fulfils it.
+use super::hidden;
 use super::keyer::Keyer;
 use super::kind::reference::{here, is_id, written};
 use super::kind::special::Words;
@@ -113,6 +114,11 @@ impl Criterion {
             _ => plain(parameter, modifier, &values, context)?,
         };
         Ok(Self { parameter, test })
+    }
+
+    /// Whether it names what a query leaves out otherwise: a tag, or resources by their ids.
+    pub(super) fn asks_for_hidden(&self) -> bool {
+        matches!(self.parameter.code, "_tag" | "_id") && !matches!(self.test, Test::Linked(_))
     }
 
     /// What the tables can say.
@@ -327,11 +333,16 @@ fn chain(
 
 /// The condition on the other side of a link; it must be one that the tables decide.
 fn inner(target: ResourceType, name: &str, value: &str, context: &ParseContext<'_>, depth: usize) -> Result<Plan, Fault> {
-    let node = Criterion::read(target, name, value, context, depth + 1)?.plan(context);
+    let criterion = Criterion::read(target, name, value, context, depth + 1)?;
+    let node = criterion.plan(context);
     if !node.exact {
         return Err(Fault::Chain);
     }
-    Ok(Plan { resource_type: target, predicates: vec![node.predicate], recheck: false, sort: Vec::new() })
+    let mut predicates = vec![node.predicate];
+    if !criterion.asks_for_hidden() {
+        predicates.extend(hidden::of_level(target, context, true));
+    }
+    Ok(Plan { resource_type: target, predicates, recheck: false, sort: Vec::new() })
 }
 
 /// `_has:Type:reference:rest=value`. <https://hl7.org/fhir/R4/search.html#has>

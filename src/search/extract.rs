@@ -1,5 +1,6 @@
 //! Index rows of a resource, from the registry alone.
 use super::criterion::{clinical_date, targets};
+use super::hidden;
 use super::keyer::Keyer;
 use super::kind::{self, Local, Reading};
 use super::plan::{IndexRows, Key, Plan, Predicate};
@@ -34,6 +35,7 @@ pub fn extract(resource_type: ResourceType, resource: &Resource, context: &Extra
             kind::rows(parameter, found, resource, context.keyer, &reading, &mut out);
         }
     }
+    hidden::rows(resource_type, resource, context.keyer, context.time_zone, &mut out);
     out.tokens.sort_unstable();
     out.tokens.dedup();
     out.ranges.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2)));

@@ -18,6 +18,7 @@ enum Form {
     Unit,
     CanonicalUnit,
     Composite,
+    Statement,
 }
 
 /// Makes index keys under the secret of the database, so that nobody can craft two values with one key.
@@ -36,6 +37,9 @@ impl fmt::Debug for Keyer {
 
 /// Numbers from here on are of references to the directory.
 const DIRECTORY: i64 = 8192;
+/// Numbers of no parameter: statements that are repeated from elsewhere, and statements of their own.
+pub(super) const REPEATED: u16 = 8190;
+pub(super) const ORIGINAL: u16 = 8191;
 
 impl Keyer {
     /// With the secret of the database.
@@ -116,6 +120,12 @@ impl Keyer {
     pub fn reference(number: u16, in_directory: bool, rid: Rid) -> Key {
         Key(Self::reference_base(number, in_directory).0 | rid.0)
     }
+    /// What a resource states, without its value: a code and the interval of its date. As a row of a reference, so that what
+    /// is repeated and its original differ by their base only.
+    pub(super) fn statement(&self, number: u16, code: Key, (from, to): (i64, i64)) -> Key {
+        let hash = self.hash(0, Form::Statement, &[&code.0.to_string(), &from.to_string(), &to.to_string()]);
+        Self::reference(number, false, Rid(hash.0 & ((1 << 49) - 1)))
+    }
     /// Whether a base is that of references to the directory.
     #[must_use]
     pub fn is_directory_base(base: Key) -> bool {
@@ -136,6 +146,7 @@ impl Form {
             Self::Unit => 8,
             Self::CanonicalUnit => 9,
             Self::Composite => 10,
+            Self::Statement => 11,
         }
     }
 }

@@ -44,31 +44,46 @@ pub fn matches(query: &Query, resource_type: ResourceType, resource: &Resource, 
 /// Ascending compares the smallest value of each, descending the greatest; what has none comes last.
 #[must_use]
 pub fn compare(query: &Query, a: &Resource, b: &Resource, context: &MatchContext<'_>) -> Ordering {
+    sort_keys(query, a, context).compare(&sort_keys(query, b, context))
+}
+
+/// What orders a body: read once, where many are compared.
+#[must_use]
+pub fn sort_keys(query: &Query, resource: &Resource, context: &MatchContext<'_>) -> SortKeys {
     let reading = context.reading();
+    let clinical =
+        || clinical_date(query.resource_type, resource, context.time_zone).map(|date| SortKey::Number(date::float(date)));
     if query.sort.is_empty() {
-        let date = |resource| clinical_date(query.resource_type, resource, context.time_zone);
-        return date(b).cmp(&date(a));
+        return SortKeys(vec![(clinical(), true)]);
     }
     let keys = query.sort.iter().map(|(parameter, descending)| {
         let is_clinical = query.resource_type.clinical_date() == Some(parameter.code);
-        let key = |resource| match is_clinical {
-            true => {
-                clinical_date(query.resource_type, resource, context.time_zone).map(|date| SortKey::Number(date::float(date)))
-            }
-            false => sort_key(parameter, resource, *descending, &reading),
-        };
-        match (key(a), key(b)) {
-            (Some(a), Some(b)) if *descending => b.cmp(&a),
-            (Some(a), Some(b)) => a.cmp(&b),
+        let key = if is_clinical { clinical() } else { sort_key(parameter, resource, *descending, &reading) };
+        (key, *descending)
+    });
+    SortKeys(keys.collect())
+}
+
+/// The values of one body for the keys of a `_sort`, and whether each descends.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SortKeys(Vec<(Option<SortKey>, bool)>);
+
+impl SortKeys {
+    /// Order of two bodies of one search; what has no value comes last.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let keys = self.0.iter().zip(&other.0).map(|((a, descending), (b, _))| match (a, b) {
+            (Some(a), Some(b)) if *descending => b.cmp(a),
+            (Some(a), Some(b)) => a.cmp(b),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => Ordering::Equal,
-        }
-    });
-    keys.fold(Ordering::Equal, Ordering::then)
+        });
+        keys.fold(Ordering::Equal, Ordering::then)
+    }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum SortKey {
     Number(f64),
     Text(String),

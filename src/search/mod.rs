@@ -15,9 +15,13 @@
 //! - Amounts of substance (`mol`) compare with each other only, although UCUM takes a mole for a number.
 //! - What stands behind a chain must be exact, so that a chain stays one statement.
 //! - An identifier that named the record is not looked for again: the scope fulfils it.
+//! - Data of a replaced document are left out at every level of a query (root, chain, `_has`) that does not name `_tag` or
+//!   `_id`. Of a result that a report repeats (`reported-previous`) the same where the record has the original: behind
+//!   links, and at the root of a search over several records; a search in one record shows both (C7-22).
 mod criterion;
 mod decimal;
 mod extract;
+mod hidden;
 mod keyer;
 mod kind;
 mod matches;
@@ -25,6 +29,7 @@ pub mod plan;
 mod query;
 mod record;
 mod registry;
+mod subset;
 mod text;
 
 #[cfg(test)]
@@ -32,11 +37,13 @@ mod tests;
 
 pub use criterion::{CHAIN_MAX, VALUES_MAX};
 pub use extract::{ExtractContext, extract, included, revincluded, type_key};
+pub use hidden::{brings_superseded, is_superseded, not_superseded};
 pub use keyer::Keyer;
 pub use kind::Local;
-pub use matches::{MatchContext, compare, matches};
-pub use plan::{IndexRows, Key, Plan, Predicate, RangeTest, Sort};
+pub use matches::{MatchContext, SortKeys, compare, matches, sort_keys};
+pub use plan::{IndexRows, Key, Plan, Predicate, RangeTest, Repeat, Sort};
 pub use query::{COUNT_DEFAULT, COUNT_MAX, Include, ParseContext, Query, Summary, Total, parse};
 pub use record::{RecordParameter, record_of};
 pub use registry::{Component, Kind, Parameter, Registry, Shape, registry};
+pub use subset::subset;
 pub use text::normal as normal_text;

@@ -61,12 +61,28 @@ pub enum Predicate {
     Linked(Key, Box<Plan>),
     /// Reverse chain: a resource of the same record that fulfils the plan has a `token` row `base + this rid`.
     LinkedFrom(Key, Box<Plan>),
+    /// It repeats what another resource of the same record states: it has the `token` row `tag`, and a row `repeated + x`
+    /// where another resource that fulfils the plan has the row `original + x`, both of the same clinical date.
+    Repeats(Box<Repeat>),
     /// All of these.
     All(Vec<Predicate>),
     /// At least one of these; none of an empty list.
     Any(Vec<Predicate>),
     /// The contrary.
     Not(Box<Predicate>),
+}
+
+/// What [`Predicate::Repeats`] looks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repeat {
+    /// Row of every resource that repeats others: looked up first, because few do.
+    pub tag: Key,
+    /// Base of the rows that say what is repeated.
+    pub repeated: Key,
+    /// Base of the rows of the originals.
+    pub original: Key,
+    /// What an original fulfils.
+    pub plan: Plan,
 }
 
 /// One sort key.

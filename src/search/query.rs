@@ -1,11 +1,13 @@
 //! A query, parsed once: the plan for the tables, the conditions for bodies, and what the answer should hold.
 //! <https://hl7.org/fhir/R4/search.html>
 use super::criterion::{Criterion, Fault, VALUES_MAX};
+use super::hidden;
 use super::keyer::Keyer;
 use super::kind::Local;
 use super::plan::{Plan, Sort};
 use super::record::{RecordParameter, record_of};
 use super::registry::{Kind, Parameter, registry};
+use super::subset::has_element;
 use crate::clock::Millis;
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{Issue, IssueKind, Problem, ResourceType};
@@ -35,6 +37,8 @@ pub struct ParseContext<'a> {
     pub now: Millis,
     /// The one record searched, or the directory; `None` for a search over several records.
     pub pid: Option<Pid>,
+    /// Also what a query leaves out unless it names it: for what the server itself looks for, never for an answer.
+    pub everything: bool,
 }
 
 /// Whether and how matches are counted.
@@ -142,6 +146,9 @@ pub fn parse(resource_type: ResourceType, parameters: &Parameters, context: &Par
     if let Some(problem) = Problem::from_issues(issues) {
         return Err(problem);
     }
+    if let Some(issue) = query.contradiction() {
+        return Err(issue.into());
+    }
     query.make_plan(context);
     Ok(query)
 }
@@ -185,8 +192,14 @@ impl Query {
         match name {
             "_count" => self.count = value.parse::<u32>().ok().ok_or_else(wrong)?.min(COUNT_MAX),
             "_total" => self.total = Total::parse(value).ok_or_else(wrong)?,
-            "_summary" => self.summary = Summary::parse(value).ok_or_else(wrong)?,
-            "_elements" => self.elements = elements(value).ok_or_else(wrong)?,
+            "_summary" => match Summary::parse(value).ok_or_else(wrong)? {
+                Summary::True => {
+                    let text = "`_summary=true` is not served: text, data, count, or _elements with the elements wanted";
+                    return Err(Issue::new(IssueKind::ParameterUnknown, text));
+                }
+                summary => self.summary = summary,
+            },
+            "_elements" => self.elements = elements(of_type, value)?,
             "_contained" if value == "false" => {}
             "_contained" | "_containedType" => {
                 let text = format!("`{name}`: contained resources are not searched by themselves");
@@ -207,6 +220,19 @@ impl Query {
             }
         }
         Ok(())
+    }
+
+    /// Parts of resources that cannot be asked for together.
+    fn contradiction(&self) -> Option<Issue> {
+        let includes = !self.includes.is_empty() || !self.revincludes.is_empty();
+        let text = match self.summary {
+            Summary::Text if includes => "`_summary=text` cannot be mixed with _include and _revinclude",
+            Summary::Text | Summary::Data | Summary::True if !self.elements.is_empty() => {
+                "`_summary` and `_elements` name two different parts of a resource"
+            }
+            Summary::Text | Summary::Data | Summary::True | Summary::False | Summary::Count => return None,
+        };
+        Some(Issue::new(IssueKind::ParameterInvalid, text))
     }
 
     fn take_sort(&mut self, value: &str) -> Result<(), Issue> {
@@ -236,6 +262,9 @@ impl Query {
                 other => self.plan.predicates.push(other),
             }
         }
+        if !self.criteria.iter().any(Criterion::asks_for_hidden) {
+            self.plan.predicates.extend(hidden::of_level(self.resource_type, context, context.pid.is_none()));
+        }
         let sort =
             self.sort.iter().map(|(parameter, descending)| sort_key(self.resource_type, parameter, *descending, context.keyer));
         self.plan.sort = sort.collect();
@@ -263,10 +292,13 @@ fn sort_key(resource_type: ResourceType, parameter: &'static Parameter, descendi
     }
 }
 
-fn elements(value: &str) -> Option<Vec<String>> {
+fn elements(resource_type: ResourceType, value: &str) -> Result<Vec<String>, Issue> {
     let names: Vec<String> = value.split(',').map(str::to_owned).collect();
-    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
-    (names.len() <= VALUES_MAX && names.iter().all(is_name)).then_some(names)
+    if names.len() > VALUES_MAX || !names.iter().all(|name| has_element(resource_type, name)) {
+        let text = format!("`_elements` takes names of elements at the root of {resource_type}, at most {VALUES_MAX}");
+        return Err(Issue::new(IssueKind::ParameterUnknown, text));
+    }
+    Ok(names)
 }
 
 /// `[Type]:[parameter][:Type]`, `[Type]:*`, `*`.

@@ -1,10 +1,10 @@
 //! Consents written through the API: the source of the access rules (DESIGN section 5, BR-18 to BR-24).
 //!
 //! Facts are derived again from every Consent of the record in the same transaction, so that the next request obeys.
-use super::create::{Draft, created, draft, forget_claims};
+use super::create::{Draft, Written, created, draft, forget_claims, written};
 use super::read::not_found;
 use super::{Context, references};
-use crate::audit::{Action, Body, Outcome};
+use crate::audit::{Action, Outcome};
 use crate::fhir::consent::ConsentKind;
 use crate::fhir::interaction::Target;
 use crate::fhir::{IssueKind, Problem, Resource};
@@ -20,8 +20,9 @@ use crate::store::{self, Access, NewResource, Stored};
 pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -> Result<Outcome, Problem> {
     let facts = context.record()?;
     let body = prepared(context, body)?;
+    let labels = labels(&body)?;
     let new = draft(context, access, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
-    let new = NewResource { labels: labels(&new)?, ..new };
+    let new = NewResource { labels, ..new };
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     derive(context, access)?;
     let event = context.event_on(Action::Create, 201, new.resource_type, facts.pid, new.rid);
@@ -46,7 +47,7 @@ pub fn update_consent(
         return Err(Problem::new(IssueKind::VersionConflict, "If-Match names another version than the current one"));
     }
     let body = prepared(context, body)?;
-    if let Err(issues) = policy::consent::check_replacement(&parsed(&old)?, &body) {
+    if let Err(issues) = policy::consent::check_replacement(&old.resource()?, &body) {
         return Err(Problem::from_issues(issues)
             .unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
     }
@@ -54,15 +55,8 @@ pub fn update_consent(
     let new = draft(context, access, Draft { pid: facts.pid, rid, version, body, origin: None })?;
     store::resource_put_versions(context.unit, access, vec![new.clone()])?;
     derive(context, access)?;
-    Ok(Outcome {
-        status: 200,
-        body: Body::Fhir(new.body.clone()),
-        version: Some(version),
-        updated: Some(context.unit.updated(access)?.0),
-        location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, facts.pid, rid))),
-        events: vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)],
-        remarks: Vec::new(),
-    })
+    let events = vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)];
+    Ok(written(context, access, facts.pid, &new, Written { status: 200, version, events }))
 }
 
 /// With the patient named literally, in `patient` and among the performers. What the Consent says was checked by `decide`.
@@ -84,19 +78,21 @@ fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem>
 }
 
 /// Whom the patient blocks is for him alone (BR-23): every other Consent is read by whom the record authorises.
-fn labels(new: &NewResource) -> Result<i32, Problem> {
-    let body: Resource =
-        serde_json::from_slice(&new.body).map_err(|_not_json| Problem::new(IssueKind::Internal, "A resource cannot be read"))?;
-    Ok(match policy::consent::read(&body).map(|read| read.kind) {
-        Ok(ConsentKind::Blocage) => label::PATIENT_ONLY,
-        Ok(
-            ConsentKind::Ouverture
-            | ConsentKind::OppositionBrisDeGlace
-            | ConsentKind::OppositionRegulation
-            | ConsentKind::Autorisation
-            | ConsentKind::MedecinTraitant,
-        )
-        | Err(_) => 0,
+///
+/// # Errors
+/// What is wrong with a Consent that cannot be read: it is never taken for one that everybody may read.
+pub(super) fn labels(body: &Resource) -> Result<i32, Problem> {
+    let unreadable = |issues| {
+        let refused = || Problem::new(IssueKind::BusinessRule, "The Consent is of no kind that this server knows");
+        Problem::from_issues(issues).unwrap_or_else(refused)
+    };
+    Ok(match policy::consent::read(body).map_err(unreadable)?.kind {
+        ConsentKind::Blocage => label::PATIENT_ONLY,
+        ConsentKind::Ouverture
+        | ConsentKind::OppositionBrisDeGlace
+        | ConsentKind::OppositionRegulation
+        | ConsentKind::Autorisation
+        | ConsentKind::MedecinTraitant => 0,
     })
 }
 
@@ -106,12 +102,29 @@ fn derive(context: &Context<'_>, access: &Access) -> Result<(), Problem> {
     let facts = context.record()?;
     let rules = context.unit.open_rules(access)?;
     let stored = store::record_consents(context.unit, &rules)?;
-    let consents = stored.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let consents = stored.iter().map(Stored::resource).collect::<Result<Vec<_>, _>>()?;
     let derived = policy::consent::derive(facts.pid, facts.version + 1, facts.state, facts.ins.clone(), consents.iter());
     store::facts_write(context.unit, access, &derived)
 }
 
-fn parsed(stored: &Stored) -> Result<Resource, Problem> {
-    serde_json::from_slice(&stored.body)
-        .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::consent::{ConsentFrame, Party};
+    use crate::fhir::identifier::Finess;
+
+    #[test]
+    fn a_consent_that_cannot_be_read_is_no_public_one() {
+        let organization = Finess::new("120459876").unwrap();
+        let frame = ConsentFrame {
+            patient: "Patient/1".into(),
+            performer: Party::Structure(organization.clone()),
+            organization,
+            date_time: "2026-11-24T10:00:00Z".into(),
+        };
+        let mut consent = frame.ouverture();
+        assert_eq!(labels(&consent), Ok(0));
+        consent.shift_remove("policy");
+        assert!(labels(&consent).is_err());
+    }
 }

@@ -7,6 +7,7 @@ use crate::ids::{Pid, Rid};
 use crate::search::{self, ExtractContext};
 use crate::store::{self, Access, NewResource};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// A resource before its bytes: where it goes, which version, what it says.
 pub(crate) struct Draft {
@@ -69,12 +70,25 @@ pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
 
 /// 201 with the resource.
 pub(super) fn created(context: &Context<'_>, access: &Access, pid: Pid, new: &NewResource, events: Vec<Event>) -> Outcome {
+    written(context, access, pid, new, Written { status: 201, version: 1, events })
+}
+
+/// How a resource was written.
+pub(super) struct Written {
+    pub(super) status: u16,
+    pub(super) version: i64,
+    pub(super) events: Vec<Event>,
+}
+
+/// The answer to a write: the resource, with its version, time and place.
+pub(super) fn written(context: &Context<'_>, access: &Access, pid: Pid, new: &NewResource, written: Written) -> Outcome {
+    let Written { status, version, events } = written;
     Outcome {
-        status: 201,
+        status,
         body: Body::Fhir(new.body.clone()),
-        version: Some(1),
+        version: Some(version),
         updated: context.unit.updated(access).ok().map(|updated| updated.0),
-        location: Some(format!("{}/_history/1", context.server.reference(new.resource_type, pid, new.rid))),
+        location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, pid, new.rid))),
         events,
         remarks: Vec::new(),
     }
@@ -90,7 +104,7 @@ pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
     let mut body = body.clone();
     forget_claims(&mut body, None);
     name_record(context, resource_type, &mut body)?;
-    references::check(context.server, context.unit, access, pid, &body, &[])?;
+    references::check(context, access, pid, &body, &HashSet::new())?;
     let new = draft(context, access, Draft { pid, rid, version: 1, body, origin: None })?;
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     let event = context.event_on(Action::Create, 201, resource_type, pid, rid);

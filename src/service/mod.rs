@@ -6,6 +6,7 @@ pub mod consent;
 pub mod create;
 pub mod existence;
 pub mod find_events;
+mod include;
 pub mod open_record;
 pub mod read;
 pub mod references;
@@ -22,6 +23,7 @@ use crate::ids::{Pid, Rid};
 use crate::policy::{self, Facts};
 use crate::search::Keyer;
 use crate::store::{Access, Recorded, Store, Unit};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 /// What every use case needs besides the transaction: settings, keys, the base URL.
@@ -178,13 +180,24 @@ fn writes(interaction: &Interaction) -> bool {
 }
 
 fn run(server: &Server, request: &Request, unit: &Unit) -> Outcome {
-    let mut found = None;
-    match attempt(server, request, unit, &mut found) {
+    let mut entered = Entered::default();
+    match attempt(server, request, unit, &mut entered) {
         Ok(outcome) => outcome,
         Err(problem) => {
             let context = Context { server, unit, request, facts: None };
-            Outcome::problem(&problem, vec![failure(&context, found, &problem)])
+            let events = entered.concerned().into_iter().map(|pid| failure(&context, pid, &problem));
+            Outcome::problem(&problem, events.collect())
         }
+    }
+}
+
+/// The records that a request has entered: a refusal is traced in each of them.
+#[derive(Default)]
+pub(crate) struct Entered(BTreeSet<Pid>);
+
+impl Entered {
+    fn concerned(&self) -> Vec<Option<Pid>> {
+        if self.0.is_empty() { vec![None] } else { self.0.iter().copied().map(Some).collect() }
     }
 }
 
@@ -204,12 +217,12 @@ fn failure(context: &Context<'_>, pid: Option<Pid>, problem: &Problem) -> Event 
     event
 }
 
-/// Facts, `decide`, open, the use case. `found` keeps the record for the trace of a failure.
-fn attempt(server: &Server, request: &Request, unit: &Unit, found: &mut Option<Pid>) -> Result<Outcome, Problem> {
+/// Facts, `decide`, open, the use case. `entered` keeps the records for the trace of a failure.
+fn attempt(server: &Server, request: &Request, unit: &Unit, entered: &mut Entered) -> Result<Outcome, Problem> {
     if let Interaction::Transaction { entries } = &request.interaction {
-        return transaction::transaction(server, request, unit, entries, found);
+        return transaction::transaction(server, request, unit, entries, entered);
     }
-    let (access, facts) = enter(server, request, &request.interaction, unit, found)?;
+    let (access, facts) = enter(request, &request.interaction, unit, entered)?;
     let context = Context { server, unit, request, facts: facts.as_ref() };
     perform(&context, &access, &request.interaction)
 }
@@ -233,18 +246,18 @@ pub async fn refuse(server: &Server, caller: Caller, problem: &Problem, id: &str
 
 /// The part that every interaction and every entry of a transaction go through: facts, `decide`, open.
 pub(crate) fn enter(
-    _server: &Server,
     request: &Request,
     interaction: &Interaction,
     unit: &Unit,
-    found: &mut Option<Pid>,
+    entered: &mut Entered,
 ) -> Result<(Access, Option<Facts>), Problem> {
     let facts = match policy::record_concerned(&request.caller, interaction) {
         Some(name) => unit.facts(&name)?,
         None => None,
     };
-    *found = facts.as_ref().map(|facts| facts.pid);
-    let permit = policy::decide(&request.caller, interaction, facts.as_ref(), unit.now()).map_err(|denial| denial.problem)?;
+    entered.0.extend(facts.as_ref().map(|facts| facts.pid));
+    let permit = policy::decide(&request.caller, interaction, facts.as_ref(), unit.now())
+        .map_err(|denial| open_record::relocate(interaction, denial.problem))?;
     Ok((unit.open(permit)?, facts))
 }
 
@@ -263,6 +276,7 @@ pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Inte
         Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body),
         Interaction::Open { patient, consents, position } => {
             open_record::open_record(context, access, patient, consents, *position)
+                .map_err(|problem| open_record::relocate(interaction, problem))
         }
         Interaction::CreateConsent { body, .. } => consent::create_consent(context, access, body),
         Interaction::UpdateConsent { target, if_match, body } => {

@@ -1,13 +1,14 @@
 //! Opening of a record: one Patient (fr-core-patient-ins) and its opening Consents (BR-02, DESIGN section 5).
+use super::consent::labels;
 use super::create::{Draft, created, draft, forget_claims};
-use super::{Context, references};
+use super::transaction::of_outcome;
+use super::{Context, references, transaction};
 use crate::audit::{Action, Body, Outcome};
 use crate::auth::Caller;
-use crate::clock::Millis;
 use crate::fhir::bundle::EntryResponse;
 use crate::fhir::consent::{ConsentFrame, Party};
 use crate::fhir::identifier::Ins;
-use crate::fhir::{IssueKind, Problem, Resource, bundle, td02};
+use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, bundle, td02};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, RecordState};
 use crate::store::{self, Access, NewResource};
@@ -46,11 +47,9 @@ pub fn open_record(
         name_everywhere(consent, &reference);
         let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
         forget_claims(consent, kind);
-        new.push(draft(
-            context,
-            &access,
-            Draft { pid, rid: context.unit.next_rid(), version: 1, body: consent.clone(), origin: None },
-        )?);
+        let rid = context.unit.next_rid();
+        let one = draft(context, &access, Draft { pid, rid, version: 1, body: consent.clone(), origin: None })?;
+        new.push(NewResource { labels: labels(consent)?, ..one });
     }
     let facts = policy::consent::derive(pid, 1, RecordState::Open, ins, consents.iter());
     store::resource_put(context.unit, &access, &new)?;
@@ -116,14 +115,24 @@ fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource],
     if let Some(patient) = new.first() {
         order.insert(position.min(order.len()), patient);
     }
-    let entries = order.into_iter().map(|resource| EntryResponse {
-        status: "201 Created".to_owned(),
-        location: Some(format!("{}/_history/1", context.server.reference(resource.resource_type, pid, resource.rid))),
-        etag: Some("W/\"1\"".to_owned()),
-        last_modified: context.unit.updated(access).ok().map(Millis::instant),
-        resource: Some(resource.body.clone()),
-        ..EntryResponse::default()
-    });
+    let entries = order.into_iter().map(|resource| of_outcome(created(context, access, pid, resource, Vec::new())));
     let entries: Vec<EntryResponse> = entries.collect();
     Outcome::new(200, Body::Fhir(bundle::transaction_response(&entries)), events)
+}
+
+/// What is wrong with an opening, said of the entries of its Bundle: the Patient's, or the Consent's where there is but
+/// one. Of several Consents the rules do not say which.
+pub(super) fn relocate(interaction: &Interaction, problem: Problem) -> Problem {
+    let Interaction::Open { consents, position: Some(position), .. } = interaction else { return problem };
+    let names = |issue: &Issue, name: &str| {
+        issue.expression.as_deref().is_some_and(|expression| expression.split('.').next() == Some(name))
+    };
+    let in_patient = problem.issues().all(|issue| names(issue, "Patient"));
+    let in_consent = consents.len() == 1 && problem.issues().all(|issue| names(issue, "Consent"));
+    match (in_patient, in_consent) {
+        (true, _) => transaction::relocate(*position, &problem),
+        // The one other entry.
+        (false, true) => transaction::relocate(usize::from(*position == 0), &problem),
+        (false, false) => problem,
+    }
 }

@@ -3,12 +3,12 @@
 //! `Patient?identifier=` and logical references to the record's person become `Patient/[id]`; a reference to a resource
 //! that is not here is 422, unless it comes in the same Bundle. Foreign absolute URLs are kept and never fetched
 //! (decision 9, decision 14).
-use super::Server;
-use crate::fhir::{IssueKind, Problem, Resource};
-use crate::ids::Pid;
-use crate::store::{self, Access, Unit};
+use super::Context;
+use crate::fhir::{IssueKind, Problem, Resource, ResourceType};
+use crate::ids::{Pid, Rid};
+use crate::store::{self, Access};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Replaces in every string member `reference` and `url` the names of `map`; what is not in the map stays.
 pub(super) fn rename(resource: &mut Resource, map: &HashMap<String, String>) {
@@ -50,47 +50,44 @@ fn literal<'a>(path: String, value: &'a Value, found: &mut Vec<(String, &'a str)
     }
 }
 
-/// Checks that every literal reference leads to a resource of this record or of the directory.
+/// Checks that every literal reference leads to a resource of this record or of the directory, all with one look-up.
+/// `coming` is what the same Bundle brings.
 ///
 /// # Errors
 /// [`IssueKind::ReferenceUnresolved`] with the location of the first that does not. What the caller may not see is not
 /// here either.
 pub(super) fn check(
-    server: &Server,
-    unit: &Unit,
+    context: &Context<'_>,
     access: &Access,
     pid: Pid,
     resource: &Resource,
-    coming: &[(Pid, crate::ids::Rid)],
+    coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<(), Problem> {
+    let server = context.server;
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut found = Vec::new();
     for (member, value) in resource {
         literal(format!("{name}.{member}"), value, &mut found);
     }
-    for (path, reference) in found {
-        if reference.starts_with('#')
-            || ((reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base()))
-        {
-            continue;
-        }
-        let missing = || {
-            Problem::at(
-                IssueKind::ReferenceUnresolved,
-                path.clone(),
-                "The reference names no resource that is here for this caller",
-            )
-        };
-        let (resource_type, place_pid, rid) = server.resolve(reference).ok_or_else(missing)?;
-        if place_pid == pid && (rid == crate::ids::Rid::PATIENT || coming.contains(&(place_pid, rid))) {
-            continue;
-        }
-        if place_pid != pid && place_pid != Pid::DIRECTORY {
-            return Err(missing());
-        }
-        let here = store::resource_places(unit, access, &[(place_pid, rid)])?;
-        if !here.iter().any(|stored| stored.resource_type == resource_type) {
-            return Err(missing());
+    let is_foreign = |reference: &str| {
+        (reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base())
+    };
+    found.retain(|(_, reference)| !reference.starts_with('#') && !is_foreign(reference));
+    let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| server.resolve(reference)).collect();
+    // The Patient is named by every caller who may write in the record, also by one who reads nothing there.
+    let is_patient =
+        |target: (ResourceType, Pid, Rid)| (target.1, target.2) == (pid, Rid::PATIENT) && target.0.name() == "Patient";
+    let is_given = |target: (ResourceType, Pid, Rid)| is_patient(target) || (target.1 == pid && coming.contains(&target));
+    let sought = targets.iter().flatten().filter(|target| !is_given(**target));
+    let places: Vec<(Pid, Rid)> =
+        sought.filter(|target| target.1 == pid || target.1 == Pid::DIRECTORY).map(|target| (target.1, target.2)).collect();
+    let here = store::resource_places(context.unit, access, &places)?;
+    let here: HashSet<(ResourceType, Pid, Rid)> =
+        here.into_iter().map(|stored| (stored.resource_type, stored.pid, stored.rid)).collect();
+    for ((path, _), target) in found.iter().zip(&targets) {
+        if !target.is_some_and(|target| is_given(target) || here.contains(&target)) {
+            let text = "The reference names no resource that is here for this caller";
+            return Err(Problem::at(IssueKind::ReferenceUnresolved, path.as_str(), text));
         }
     }
     Ok(())

@@ -2,8 +2,8 @@
 use super::Context;
 use super::read::{found, not_found};
 use crate::audit::{Action, Body, Outcome};
+use crate::fhir::Problem;
 use crate::fhir::interaction::Target;
-use crate::fhir::{IssueKind, Problem};
 use crate::store::{self, Access};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,8 +44,7 @@ pub fn read_binary(context: &Context<'_>, access: &Access, target: Target) -> Re
     let Some((_, rid)) = target.place else { return Err(not_found(access)) };
     let mut stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     if let Some((bytes, _)) = store::document_get(context.unit, access, rid)? {
-        let mut body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&stored.body)
-            .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
+        let mut body = stored.resource()?;
         body.insert("data".into(), STANDARD.encode(bytes).into());
         stored.body = serde_json::Value::Object(body).to_string().into_bytes();
     }

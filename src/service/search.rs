@@ -4,25 +4,39 @@
 //! The query is parsed once against the registry; the store ANDs the scope of the access to every statement; what an
 //! index cannot decide, [`search::matches`] decides on bodies.
 use super::Context;
+use super::include::includes;
 use crate::audit::{Action, Body, Event, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::{Parameters, SearchPlace};
 use crate::fhir::outcome::operation_outcome;
-use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType};
+use crate::fhir::{Interaction, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::ReadScope;
-use crate::search::{self, Include, Keyer, Kind, Parameter, ParseContext, Query, Total};
+use crate::search::{self, MatchContext, ParseContext, Query, Sort, SortKeys, Summary, Total};
 use crate::store::{self, Access, Cursor, Page, PageRequest, Stored};
-use std::collections::{BTreeSet, HashSet};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 /// Parameter under which a link to the next page carries the sealed cursor.
 pub(super) const CURSOR: &str = "_cursor";
 
-/// Parses against the registry, with the keys and the zone of this server.
+/// Parses against the registry, with the keys and the zone of this server. For what the server itself looks for: data of
+/// replaced documents are found too.
 ///
 /// # Errors
 /// 400 with the name of the parameter; under `Prefer: handling=lenient` unknown ones are left out and reported.
 pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, parameters: &Parameters) -> Result<Query, Problem> {
+    parse_with(context, resource_type, parameters, true)
+}
+
+fn parse_with(
+    context: &Context<'_>,
+    resource_type: ResourceType,
+    parameters: &Parameters,
+    everything: bool,
+) -> Result<Query, Problem> {
     let server = context.server;
     let local = |reference: &str| server.place(reference);
     let parse = ParseContext {
@@ -35,6 +49,7 @@ pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, paramete
             Interaction::Search { place: SearchPlace::Directory, .. } => Some(Pid::DIRECTORY),
             _ => context.facts.map(|facts| facts.pid),
         },
+        everything,
     };
     search::parse(resource_type, parameters, &parse)
 }
@@ -49,54 +64,72 @@ pub fn search(
     resource_type: ResourceType,
     parameters: &Parameters,
 ) -> Result<Outcome, Problem> {
-    let (cursor, parameters) = take_cursor(parameters)?;
-    let mut query = parse(context, resource_type, &parameters)?;
-    hide_superseded(context, &mut query, &parameters)?;
+    let (cursor, parameters) = take_cursor(parameters);
+    // Data of a replaced document leave every search at once that does not name them (DESIGN section 4).
+    let query = parse_with(context, resource_type, &parameters, false)?;
+    let only_count = query.summary == Summary::Count;
     let request = PageRequest {
-        count: usize::try_from(query.count).unwrap_or(usize::MAX),
-        total: wants_total(access, &query, &parameters),
+        count: if only_count { 0 } else { usize::try_from(query.count).unwrap_or(usize::MAX) },
+        total: only_count || wants_total(access, &query, &parameters),
         cursor,
     };
-    let mut recheck = |stored: &Stored| matches(context, &query, stored);
-    let page = store::resource_search(context.unit, access, &query.plan, &request, &mut recheck)?;
+    let page = found(context, access, &query, &request)?;
     if let (Some(denial), true) = (access.permit().otherwise(), page.resources.is_empty()) {
         return Err(denial.problem.clone());
     }
     let included = includes(context, access, &query, &page.resources)?;
-    let bytes = bundle(context, &query, &page, &included, resource_type);
+    let bytes = bundle(context, &query, &page, &included, resource_type)?;
     let events = events(context, access, &page.resources, &included);
     Ok(Outcome::new(200, Body::Fhir(bytes), events))
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.
-fn take_cursor(parameters: &Parameters) -> Result<(Option<Cursor>, Parameters), Problem> {
-    let cursor = match parameters.get(CURSOR) {
-        Some(text) => Some(Cursor::from_text(text)),
-        None => None,
-    };
+fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
+    let cursor = parameters.get(CURSOR).map(Cursor::from_text);
     let rest = parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect();
-    Ok((cursor, Parameters(rest)))
+    (cursor, Parameters(rest))
 }
 
-/// Whether the stored body fulfils the query: asked where the index alone does not decide.
-fn matches(context: &Context<'_>, query: &Query, stored: &Stored) -> bool {
-    let Ok(body) = serde_json::from_slice::<Resource>(&stored.body) else { return false };
+/// A page of matches. A body that cannot be read is an error: what it says is not known, so neither is whether it matches.
+fn found(context: &Context<'_>, access: &Access, query: &Query, request: &PageRequest) -> Result<Page, Problem> {
+    let damaged: RefCell<Option<Problem>> = RefCell::new(None);
+    let keep = |problem: Problem| {
+        damaged.borrow_mut().get_or_insert(problem);
+    };
     let local = |reference: &str| context.server.place(reference);
-    let found = search::MatchContext { local: &local, pid: stored.pid, time_zone: &context.server.time_zone, linked: None };
-    search::matches(query, stored.resource_type, &body, &found)
-}
-
-/// Data of a replaced document leave every search that does not ask for them (`_tag`) or for one of them (`_id`):
-/// a corrected result supersedes the old one at once (DESIGN section 4).
-fn hide_superseded(context: &Context<'_>, query: &mut Query, parameters: &Parameters) -> Result<(), Problem> {
-    let asked = parameters.names().any(|name| matches!(name.split(':').next(), Some("_tag" | "_id")));
-    if asked || query.plan.resource_type.name() == "DocumentReference" {
-        return Ok(());
+    let reading =
+        |stored: &Stored| MatchContext { local: &local, pid: stored.pid, time_zone: &context.server.time_zone, linked: None };
+    let mut recheck = |stored: &Stored| match stored.resource() {
+        Ok(body) => search::matches(query, stored.resource_type, &body, &reading(stored)),
+        Err(problem) => {
+            keep(problem);
+            false
+        }
+    };
+    let by_bodies = query.plan.sort.iter().any(|sort| matches!(sort, Sort::Body { .. }));
+    let page = if by_bodies {
+        // Each body is read once, however often it is compared.
+        let mut keys: HashMap<(Pid, Rid, i64), SortKeys> = HashMap::new();
+        let mut keys_of = |stored: &Stored| {
+            let of_version = keys.entry((stored.pid, stored.rid, stored.version));
+            let made = of_version.or_insert_with(|| match stored.resource() {
+                Ok(body) => search::sort_keys(query, &body, &reading(stored)),
+                Err(problem) => {
+                    keep(problem);
+                    SortKeys::default()
+                }
+            });
+            made.clone()
+        };
+        let mut compare = |a: &Stored, b: &Stored| keys_of(a).compare(&keys_of(b));
+        store::resource_search_ordered(context.unit, access, &query.plan, request, &mut recheck, &mut compare)
+    } else {
+        store::resource_search(context.unit, access, &query.plan, request, &mut recheck)
+    }?;
+    match damaged.into_inner() {
+        Some(problem) => Err(problem),
+        None => Ok(page),
     }
-    let tag = format!("{}/CodeSystem/data-state|superseded", crate::fhir::CANONICAL);
-    let hidden = parse(context, query.resource_type, &Parameters(vec![("_tag:not".into(), tag)]))?;
-    query.plan.predicates.extend(hidden.plan.predicates);
-    Ok(())
 }
 
 /// In one record the total is always given, and exact, unless `_total=none` declines it (decision 12); over several it is
@@ -108,97 +141,39 @@ fn wants_total(access: &Access, query: &Query, parameters: &Parameters) -> bool 
     }
 }
 
-/// Resources that the page includes: what its resources point at, and what points at them; each under the same access.
-fn includes(context: &Context<'_>, access: &Access, query: &Query, page: &[Stored]) -> Result<Vec<Stored>, Problem> {
-    let mut seen: HashSet<(Pid, Rid)> = page.iter().map(|stored| (stored.pid, stored.rid)).collect();
-    let mut out: Vec<Stored> = Vec::new();
-    for include in &query.includes {
-        let places = pointed_at(context, include, page);
-        add(context, &mut out, &mut seen, store::resource_places(context.unit, access, &places)?, include)?;
-        // `:iterate` follows the same include from what it brought, to a bounded depth.
-        let mut depth = 0;
-        while include.iterate && depth < 4 {
-            let places = pointed_at(context, include, &out);
-            let before = out.len();
-            add(context, &mut out, &mut seen, store::resource_places(context.unit, access, &places)?, include)?;
-            if out.len() == before {
-                break;
-            }
-            depth += 1;
-        }
-    }
-    let places: Vec<(Pid, Rid)> = page.iter().map(|stored| (stored.pid, stored.rid)).collect();
-    for include in &query.revincludes {
-        let found = pointing(context, access, include, &places)?;
-        add(context, &mut out, &mut seen, found, include)?;
-    }
-    Ok(out)
-}
-
-/// Resources of the include's type that refer to one of these places by its parameter, or by any.
-fn pointing(context: &Context<'_>, access: &Access, include: &Include, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
-    let Some(source) = include.source else { return Ok(Vec::new()) };
-    let parameters: Vec<&Parameter> = match include.parameter {
-        Some(parameter) => vec![parameter],
-        None => search::registry().parameters(source).filter(|parameter| parameter.kind() == Kind::Reference).collect(),
-    };
-    let mut found = Vec::new();
-    for number in parameters.iter().flat_map(|parameter| &parameter.stored) {
-        let base = Keyer::reference_base(*number, false);
-        let referring = store::resource_referring(context.unit, access, base, places, context.server.includes_max + 1)?;
-        found.extend(referring.into_iter().filter(|stored| stored.resource_type == source));
-    }
-    Ok(found)
-}
-
-fn pointed_at(context: &Context<'_>, include: &Include, resources: &[Stored]) -> Vec<(Pid, Rid)> {
-    let mut places = BTreeSet::new();
-    for stored in resources {
-        let Ok(body) = serde_json::from_slice::<Resource>(&stored.body) else { continue };
-        places.extend(
-            search::included(include, stored.resource_type, &body)
-                .into_iter()
-                .filter_map(|reference| context.server.place(&reference)),
-        );
-    }
-    places.into_iter().collect()
-}
-
-fn add(
+fn bundle(
     context: &Context<'_>,
-    out: &mut Vec<Stored>,
-    seen: &mut HashSet<(Pid, Rid)>,
-    found: Vec<Stored>,
-    include: &Include,
-) -> Result<(), Problem> {
-    for stored in found {
-        if include.target.is_some_and(|target| target != stored.resource_type) || !seen.insert((stored.pid, stored.rid)) {
-            continue;
-        }
-        out.push(stored);
-        if out.len() > context.server.includes_max {
-            let text = format!("The page includes more than {} resources: ask for a smaller _count", context.server.includes_max);
-            return Err(Problem::new(IssueKind::TooCostly, text));
-        }
-    }
-    Ok(())
-}
-
-fn bundle(context: &Context<'_>, query: &Query, page: &Page, included: &[Stored], resource_type: ResourceType) -> Vec<u8> {
+    query: &Query,
+    page: &Page,
+    included: &[Stored],
+    resource_type: ResourceType,
+) -> Result<Vec<u8>, Problem> {
     let base = context.server.base();
     let self_link = link(base, resource_type, &query.self_parameters, None);
     let next_link = page.next.as_ref().map(|cursor| link(base, resource_type, &query.self_parameters, Some(cursor.as_text())));
     let outcome = (!query.ignored.is_empty()).then(|| operation_outcome(query.ignored.iter()));
     let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
-    let matched = page.resources.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Match));
-    let brought = included.iter().map(|stored| (url(stored), stored.body.as_slice(), SearchMode::Include));
-    bundle::searchset(SearchSet {
+    let mut entries = Vec::with_capacity(page.resources.len() + included.len());
+    for stored in &page.resources {
+        entries.push((url(stored), part(query, stored)?, SearchMode::Match));
+    }
+    entries.extend(included.iter().map(|stored| (url(stored), Cow::from(&stored.body), SearchMode::Include)));
+    Ok(bundle::searchset(SearchSet {
         self_link: &self_link,
         next_link: next_link.as_deref(),
         total: page.total,
-        entries: matched.chain(brought),
+        entries,
         outcome,
-    })
+    }))
+}
+
+/// The body of a match, or the part of it that `_summary` or `_elements` asks for.
+fn part<'a>(query: &Query, stored: &'a Stored) -> Result<Cow<'a, [u8]>, Problem> {
+    if query.summary == Summary::False && query.elements.is_empty() {
+        return Ok(Cow::from(&stored.body));
+    }
+    let part = search::subset(query, &stored.resource()?);
+    Ok(part.map_or(Cow::from(&stored.body), |part| Value::Object(part).to_string().into_bytes().into()))
 }
 
 /// A link of a searchset: the parameters that were honoured, percent-encoded.

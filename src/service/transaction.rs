@@ -2,9 +2,9 @@
 //! <https://hl7.org/fhir/R4/http.html#transaction>
 //!
 //! References between entries (by fullUrl) become literal before anything is stored.
-use super::create::{Draft, draft, forget_claims, name_record};
-use super::{Context, Request, Server, enter, perform, references};
-use crate::audit::{Action, Body, Event, Outcome};
+use super::create::{Draft, created, draft, forget_claims, name_record};
+use super::{Context, Entered, Request, Server, enter, perform, references};
+use crate::audit::{Action, Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::bundle::{self, EntryResponse};
 use crate::fhir::interaction::TransactionEntry;
@@ -12,7 +12,7 @@ use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType
 use crate::ids::{Pid, Rid};
 use crate::policy::Facts;
 use crate::store::{self, Access, NewResource, Unit};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One entry that creates, after `decide`.
 struct Step<'a> {
@@ -33,7 +33,7 @@ pub(super) fn transaction(
     request: &Request,
     unit: &Unit,
     entries: &[TransactionEntry],
-    found: &mut Option<Pid>,
+    entered: &mut Entered,
 ) -> Result<Outcome, Problem> {
     let mut steps = Vec::with_capacity(entries.len());
     let mut names = HashMap::with_capacity(entries.len());
@@ -41,7 +41,7 @@ pub(super) fn transaction(
     let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
     for (index, entry) in entries.iter().enumerate() {
         let at = |problem: Problem| relocate(index, &problem);
-        let (access, facts) = enter(server, request, &entry.interaction, unit, found).map_err(at)?;
+        let (access, facts) = enter(request, &entry.interaction, unit, entered).map_err(at)?;
         let Interaction::Create { resource_type, body, .. } = &entry.interaction else {
             // Documents and Consents are use cases of their own: nothing refers to them by fullUrl here.
             let context = Context { server, unit, request, facts: facts.as_ref() };
@@ -65,13 +65,18 @@ pub(super) fn transaction(
         }
         steps.push((index, Step { access, facts, resource_type: *resource_type, pid, rid, body }));
     }
-    let coming: Vec<(Pid, Rid)> = steps.iter().map(|(_, step)| (step.pid, step.rid)).collect();
+    let coming: HashSet<(ResourceType, Pid, Rid)> =
+        steps.iter().map(|(_, step)| (step.resource_type, step.pid, step.rid)).collect();
     let mut new: Vec<NewResource> = Vec::with_capacity(steps.len());
     for (index, step) in &steps {
-        let resource = prepared(server, request, unit, step, &names, &coming).map_err(|problem| relocate(*index, &problem))?;
-        events.push(event(server, request, unit, step));
+        let context = Context { server, unit, request, facts: step.facts.as_ref() };
+        let resource = prepared(&context, step, &names, &coming).map_err(|problem| relocate(*index, &problem))?;
+        let event = context.event_on(Action::Create, 201, step.resource_type, step.pid, step.rid);
+        let outcome = created(&context, &step.access, step.pid, &resource, vec![event]);
+        events.extend(outcome.events.iter().cloned());
         if let Some(slot) = answers.get_mut(*index) {
-            *slot = Some(of_new(server, unit, step, &resource));
+            // The body is not sent back: a client that wants it reads it.
+            *slot = Some(EntryResponse { resource: None, ..of_outcome(outcome) });
         }
         new.push(resource);
     }
@@ -93,38 +98,21 @@ fn put(unit: &Unit, steps: &[(usize, Step<'_>)], new: Vec<NewResource>) -> Resul
 }
 
 fn prepared(
-    server: &Server,
-    request: &Request,
-    unit: &Unit,
+    context: &Context<'_>,
     step: &Step<'_>,
     names: &HashMap<String, String>,
-    coming: &[(Pid, Rid)],
+    coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<NewResource, Problem> {
-    let context = Context { server, unit, request, facts: step.facts.as_ref() };
     let mut body = step.body.clone();
     forget_claims(&mut body, None);
-    name_record(&context, step.resource_type, &mut body)?;
+    name_record(context, step.resource_type, &mut body)?;
     references::rename(&mut body, names);
-    references::check(server, unit, &step.access, step.pid, &body, coming)?;
-    draft(&context, &step.access, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
+    references::check(context, &step.access, step.pid, &body, coming)?;
+    draft(context, &step.access, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
 }
 
-fn event(server: &Server, request: &Request, unit: &Unit, step: &Step<'_>) -> Event {
-    let context = Context { server, unit, request, facts: step.facts.as_ref() };
-    context.event_on(Action::Create, 201, step.resource_type, step.pid, step.rid)
-}
-
-fn of_new(server: &Server, unit: &Unit, step: &Step<'_>, new: &NewResource) -> EntryResponse {
-    EntryResponse {
-        status: "201 Created".to_owned(),
-        location: Some(format!("{}/_history/1", server.reference(new.resource_type, step.pid, step.rid))),
-        etag: Some("W/\"1\"".to_owned()),
-        last_modified: unit.updated(&step.access).ok().map(Millis::instant),
-        ..EntryResponse::default()
-    }
-}
-
-fn of_outcome(outcome: Outcome) -> EntryResponse {
+/// What an entry is answered.
+pub(super) fn of_outcome(outcome: Outcome) -> EntryResponse {
     EntryResponse {
         status: if outcome.status == 201 { "201 Created".to_owned() } else { outcome.status.to_string() },
         location: outcome.location,
@@ -141,11 +129,32 @@ fn of_outcome(outcome: Outcome) -> EntryResponse {
 /// The same problem, said of one entry of the Bundle.
 pub fn relocate(index: usize, problem: &Problem) -> Problem {
     let issues = problem.issues().map(|issue| {
-        let expression = match issue.expression.as_deref() {
-            Some(inner) => format!("Bundle.entry[{index}].resource.{}", inner.split_once('.').map_or(inner, |(_, rest)| rest)),
+        let inside = issue.expression.as_deref().map(|inner| inner.split_once('.'));
+        let expression = match inside {
             None => format!("Bundle.entry[{index}]"),
+            Some(None) => format!("Bundle.entry[{index}].resource"),
+            Some(Some((_, rest))) => format!("Bundle.entry[{index}].resource.{rest}"),
         };
         Issue { expression: Some(expression), ..issue.clone() }
     });
     Problem::from_issues(issues.collect()).unwrap_or_else(|| problem.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_inside_a_resource_becomes_one_inside_its_entry() {
+        let at = |expression: Option<&str>| {
+            let problem = match expression {
+                Some(expression) => Problem::at(IssueKind::BusinessRule, expression, "Wrong"),
+                None => Problem::new(IssueKind::BusinessRule, "Wrong"),
+            };
+            relocate(2, &problem).issues().next().unwrap().expression.clone().unwrap()
+        };
+        assert_eq!(at(Some("Patient.name[0].family")), "Bundle.entry[2].resource.name[0].family");
+        assert_eq!(at(Some("Patient")), "Bundle.entry[2].resource");
+        assert_eq!(at(None), "Bundle.entry[2]");
+    }
 }

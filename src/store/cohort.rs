@@ -8,7 +8,7 @@ use super::sql::Sql;
 use crate::fhir::Problem;
 use crate::fhir::outcome::IssueKind;
 use crate::ids::{Pid, Rid};
-use crate::search::{Plan, Predicate};
+use crate::search::{Keyer, Plan, Predicate};
 use diesel::sql_types::BigInt;
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,9 +29,9 @@ pub(super) fn search(
     let mut hits = Vec::new();
     for slice in candidates.chunks(SLICE) {
         search.unit.check_deadline()?;
-        for mut hit in slice_hits(search, slice, snapshot)? {
+        for mut hit in search.load(&slice_sql(search, slice, snapshot))? {
             if !search.plan.recheck || recheck(&hit.stored) {
-                // Up to 20,000 matches are ordered: only those of the page keep their bodies.
+                // Up to 20,000 matches are ordered: only those of the page have bodies.
                 hit.stored.body = Vec::new();
                 hits.push(hit);
             }
@@ -68,14 +68,11 @@ fn fill(search: &Search<'_>, hits: &mut [Hit], changed: &HashMap<(i64, i64), Hit
     Ok(())
 }
 
-fn slice_hits(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64) -> Result<Vec<Hit>, Problem> {
-    search.load(&slice_sql(search, slice, snapshot))
-}
-
+/// Candidates of a slice that match by the tables, with their bodies only where these decide.
 pub(super) fn slice_sql(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64) -> Sql {
     let mut sql = search.unit.sql("WITH p AS MATERIALIZED (SELECT a, b FROM ");
     sql.pairs(slice, "q").push(") SELECT ");
-    search.hit_columns(&mut sql);
+    search.hit_columns(&mut sql, search.plan.recheck);
     select::from(&mut sql, "p", "r");
     sql.push(" WHERE r.pid = p.a AND r.rid = p.b AND r.updated <= ").integer(snapshot).push(" AND ");
     search.reader.visible(&mut sql, "r");
@@ -95,9 +92,11 @@ fn bounds<'a>(predicates: &'a [Predicate], direct: bool, out: &mut Vec<Bound<'a>
             Predicate::Tokens(_) | Predicate::Range(..) | Predicate::Text(..) => out.push(Bound { predicate, direct }),
             Predicate::Places(_) if direct => out.push(Bound { predicate, direct }),
             Predicate::All(list) => bounds(list, direct, out),
+            // What a link into the directory finds there says nothing of the records.
+            Predicate::Linked(base, _) if Keyer::is_directory_base(*base) => {}
             Predicate::Linked(_, plan) | Predicate::LinkedFrom(_, plan) => bounds(&plan.predicates, false, out),
-            // A change, a choice or a negation bounds nothing.
-            Predicate::Places(_) | Predicate::Updated(_) | Predicate::Any(_) | Predicate::Not(_) => {}
+            // A change, a choice, a repetition or a negation bounds nothing.
+            Predicate::Places(_) | Predicate::Updated(_) | Predicate::Any(_) | Predicate::Repeats(_) | Predicate::Not(_) => {}
         }
     }
 }
@@ -128,6 +127,7 @@ fn index_condition(sql: &mut Sql, predicate: &Predicate, from: &str) -> bool {
         | Predicate::Updated(_)
         | Predicate::Linked(..)
         | Predicate::LinkedFrom(..)
+        | Predicate::Repeats(_)
         | Predicate::All(_)
         | Predicate::Any(_)
         | Predicate::Not(_) => return false,
@@ -152,7 +152,7 @@ fn candidates(search: &Search<'_>) -> Result<Vec<(i64, i64)>, Problem> {
             best = Some((rows, bound));
         }
     }
-    let Some((rows, bound)) = best else { return Err(too_costly()) };
+    let Some((rows, bound)) = best else { return patients(search) };
     if let Predicate::Places(places) = bound.predicate {
         let places: BTreeSet<(i64, i64)> = places.iter().map(|(pid, rid)| (pid.0, rid.0)).collect();
         return if places.len() > CANDIDATES { Err(too_costly()) } else { Ok(places.into_iter().collect()) };
@@ -165,6 +165,18 @@ fn candidates(search: &Search<'_>) -> Result<Vec<(i64, i64)>, Problem> {
         return load(search, &sql);
     }
     in_records(search, bound.predicate, by_key)
+}
+
+/// Without a bound, the Patients of the caller's records: one of each, so that a professional lists his patients.
+fn patients(search: &Search<'_>) -> Result<Vec<(i64, i64)>, Problem> {
+    if search.plan.resource_type.name() != "Patient" {
+        return Err(too_costly());
+    }
+    let mut sql = search.unit.sql("SELECT o.pid, ");
+    sql.integer(Rid::PATIENT.0).push(" FROM (");
+    search.reader.records(&mut sql);
+    sql.push(") AS o LIMIT ").integer(limit());
+    load(search, &sql)
 }
 
 /// Candidates in the records where a linked resource has the index row.

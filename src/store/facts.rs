@@ -24,14 +24,14 @@ const CLOSED: i64 = 2;
 /// Text under which an actor stands in `fact` and `access`: the same as `Caller::who`.
 pub(super) fn actor_text(actor: &Actor) -> String {
     match actor {
-        Actor::Professional(rpps) => format!("rpps:{}", rpps.as_str()),
-        Actor::Structure(finess) => format!("finess:{}", finess.as_str()),
+        Actor::Professional(rpps) => rpps.who(),
+        Actor::Structure(finess) => finess.who(),
     }
 }
 
 fn actor_of(text: &str) -> Result<Actor, StoreError> {
-    let professional = || text.strip_prefix("rpps:").and_then(Rpps::new).map(Actor::Professional);
-    let structure = || text.strip_prefix("finess:").and_then(Finess::new).map(Actor::Structure);
+    let professional = || Rpps::from_who(text).map(Actor::Professional);
+    let structure = || Finess::from_who(text).map(Actor::Structure);
     professional().or_else(structure).ok_or(StoreError::Damaged("an actor in fact"))
 }
 

@@ -4,7 +4,7 @@ use super::select::{self, Reader};
 use super::sql::Sql;
 use super::unit::Scope;
 use crate::ids::{Pid, Rid};
-use crate::search::{IndexRows, Key, Plan, Predicate, RangeTest};
+use crate::search::{IndexRows, Key, Keyer, Plan, Predicate, RangeTest, Repeat};
 
 /// Width of a reference key: `parameter number * 2^49 + rid`.
 const RID_SPAN: i64 = 1 << 49;
@@ -20,6 +20,7 @@ fn leaves(predicates: &[Predicate]) -> usize {
             Predicate::Range(_, tests) | Predicate::Updated(tests) => tests.len().max(1),
             Predicate::Text(_, prefixes) => prefixes.len().max(1),
             Predicate::Linked(_, plan) | Predicate::LinkedFrom(_, plan) => leaves(&plan.predicates).saturating_add(2),
+            Predicate::Repeats(repeat) => leaves(&repeat.plan.predicates).saturating_add(3),
             Predicate::All(list) | Predicate::Any(list) => leaves(list),
             Predicate::Not(inner) => leaves(std::slice::from_ref(inner)),
         })
@@ -68,6 +69,7 @@ fn write(sql: &mut Sql, reader: &Reader<'_>, alias: &str, predicate: &Predicate,
         Predicate::Updated(tests) => range_tests(sql, tests, &format!("{alias}.updated"), &format!("({alias}.updated + 1)")),
         Predicate::Linked(base, plan) => linked(sql, reader, alias, *base, plan, depth + 1),
         Predicate::LinkedFrom(base, plan) => linked_from(sql, reader, alias, *base, plan, depth + 1),
+        Predicate::Repeats(repeat) => repeats(sql, reader, alias, repeat, depth + 1),
         Predicate::All(list) => joined(sql, reader, alias, list, " AND ", "1 = 1", depth),
         Predicate::Any(list) => joined(sql, reader, alias, list, " OR ", "1 = 0", depth),
         Predicate::Not(inner) => {
@@ -206,6 +208,9 @@ fn rids(sql: &mut Sql, alias: &str, places: &[(Pid, Rid)], record: Pid) {
 
 /// A reference of this resource leads to one that fulfils the plan.
 fn linked(sql: &mut Sql, reader: &Reader<'_>, alias: &str, base: Key, inner: &Plan, depth: usize) {
+    if Keyer::is_directory_base(base) {
+        return linked_to_directory(sql, reader, alias, base, inner, depth);
+    }
     let (target, link) = (format!("r{depth}"), format!("t{depth}"));
     match reader.scope {
         // Over several records: from each candidate along its references.
@@ -228,6 +233,39 @@ fn linked(sql: &mut Sql, reader: &Reader<'_>, alias: &str, base: Key, inner: &Pl
     }
     reader.visible(sql, &target);
     plan(sql, reader, &target, inner, depth);
+    sql.push(")");
+}
+
+/// A reference of this resource leads to one of the directory that fulfils the plan: every reader sees the directory.
+fn linked_to_directory(sql: &mut Sql, reader: &Reader<'_>, alias: &str, base: Key, inner: &Plan, depth: usize) {
+    let (target, link) = (format!("r{depth}"), format!("t{depth}"));
+    sql.push("EXISTS (SELECT 1");
+    select::from(sql, &format!("token AS {link}"), &target);
+    sql.push(format!(
+        " WHERE {link}.pid = {alias}.pid AND {link}.ts = {alias}.ts AND {link}.rid = {alias}.rid AND {link}.key >= "
+    ));
+    sql.integer(base.0).push(format!(" AND {link}.key < ")).integer(base.0.saturating_add(RID_SPAN));
+    sql.push(format!(" AND {target}.rid = {link}.key - ")).integer(base.0).push(" AND ");
+    let directory = reader.of_directory();
+    directory.visible(sql, &target);
+    plan(sql, &directory, &target, inner, depth);
+    sql.push(")");
+}
+
+/// The resource repeats what another of its record states. The tag is looked up first: few resources have it.
+fn repeats(sql: &mut Sql, reader: &Reader<'_>, alias: &str, repeat: &Repeat, depth: usize) {
+    let (other, tag, own, original) = (format!("r{depth}"), format!("g{depth}"), format!("t{depth}"), format!("o{depth}"));
+    sql.push("EXISTS (SELECT 1");
+    select::from(sql, &format!("token AS {tag} CROSS JOIN token AS {own} CROSS JOIN token AS {original}"), &other);
+    sql.push(format!(" WHERE {tag}.pid = {alias}.pid AND {tag}.ts = {alias}.ts AND {tag}.rid = {alias}.rid AND {tag}.key = "));
+    sql.integer(repeat.tag.0);
+    sql.push(format!(" AND {own}.pid = {tag}.pid AND {own}.ts = {tag}.ts AND {own}.rid = {tag}.rid AND {own}.key >= "));
+    sql.integer(repeat.repeated.0).push(format!(" AND {own}.key < ")).integer(repeat.repeated.0.saturating_add(RID_SPAN));
+    sql.push(format!(" AND {original}.pid = {own}.pid AND {original}.ts = {own}.ts AND {original}.key = {own}.key + "));
+    sql.integer(repeat.original.0.saturating_sub(repeat.repeated.0));
+    sql.push(format!(" AND {other}.pid = {original}.pid AND {other}.rid = {original}.rid AND "));
+    reader.visible(sql, &other);
+    plan(sql, reader, &other, &repeat.plan, depth);
     sql.push(")");
 }
 
@@ -265,7 +303,7 @@ pub(super) fn holds<E>(
             let lo = millis(updated);
             tests.iter().any(|test| passes(*test, lo, lo + 1.0))
         }
-        Predicate::Linked(..) | Predicate::LinkedFrom(..) => present(predicate)?,
+        Predicate::Linked(..) | Predicate::LinkedFrom(..) | Predicate::Repeats(_) => present(predicate)?,
         Predicate::All(list) => {
             for inner in list {
                 if !holds(inner, rows, place, updated, present)? {

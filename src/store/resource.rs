@@ -31,6 +31,17 @@ pub struct Stored {
     pub labels: i32,
 }
 
+impl Stored {
+    /// The body, read.
+    ///
+    /// # Errors
+    /// `Internal` where it is damaged: never taken for one that says nothing.
+    pub fn resource(&self) -> Result<crate::fhir::Resource, Problem> {
+        serde_json::from_slice(&self.body)
+            .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
+    }
+}
+
 /// A version to be written.
 #[derive(Debug, Clone)]
 pub struct NewResource {
@@ -298,4 +309,26 @@ fn insert_index(unit: &Unit, pid: Pid, new: &[NewResource]) -> Result<(), Proble
         });
         run(sql)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_body_is_a_fault_and_no_empty_resource() {
+        let stored = |body: &[u8]| Stored {
+            pid: Pid(1),
+            rid: Rid(1),
+            resource_type: ResourceType::parse("Patient").unwrap(),
+            version: 1,
+            updated: Millis(0),
+            body: body.to_vec(),
+            labels: 0,
+        };
+        assert!(stored(br#"{"resourceType":"Patient"}"#).resource().is_ok());
+        for damaged in [&b""[..], b"{\"resourceType\":", b"[]"] {
+            assert_eq!(stored(damaged).resource().unwrap_err().kind(), IssueKind::Internal);
+        }
+    }
 }

@@ -21,6 +21,26 @@ pub(super) const BATCH: usize = 500;
 /// Rows up to which the candidates for the driver of a statement are compared.
 const DRIVER_ROWS: i64 = 64;
 
+/// The columns of a resource before its body.
+const COLUMNS_BEFORE_BODY: &str = "r.pid, r.rid, r.type, r.version, r.updated, r.labels, ";
+
+/// A packed body is never empty: an empty column is a body that was not asked for.
+fn hit_stored(row: Row) -> Result<Stored, StoreError> {
+    if !row.6.is_empty() {
+        return stored(row);
+    }
+    let (pid, rid, resource_type, version, updated, labels, body) = row;
+    Ok(Stored {
+        pid: Pid(pid),
+        rid: Rid(rid),
+        resource_type: ResourceType::from_number(resource_type).ok_or(StoreError::Damaged("a type number"))?,
+        version,
+        updated: Millis(updated),
+        body,
+        labels,
+    })
+}
+
 /// Places in a chunk of [`resource_places`] and [`resource_referring`].
 const PLACES: usize = 1000;
 
@@ -190,7 +210,7 @@ impl Search<'_> {
     /// Writes columns, source, scope and plan. A token with one key drives: its index has the order of the page.
     fn source(&self, sql: &mut Sql, columns: bool) -> OrderColumns {
         if columns {
-            self.hit_columns(sql);
+            self.hit_columns(sql, true);
         } else {
             sql.push("COUNT(*)");
         }
@@ -233,9 +253,14 @@ impl Search<'_> {
         candidates.into_iter().min_by_key(|(_, key)| rows(*key))
     }
 
-    /// Columns of a [`Hit`].
-    pub(super) fn hit_columns(&self, sql: &mut Sql) {
-        sql.push(COLUMNS).push(", r.ts");
+    /// Columns of a [`Hit`], with an empty body where none is wanted: then it is neither read nor unpacked.
+    pub(super) fn hit_columns(&self, sql: &mut Sql, bodies: bool) {
+        if bodies {
+            sql.push(COLUMNS);
+        } else {
+            sql.push(COLUMNS_BEFORE_BODY).bytes(Vec::new());
+        }
+        sql.push(", r.ts");
         self.order.columns(sql, "r");
     }
 
@@ -245,7 +270,7 @@ impl Search<'_> {
         let rows = self.unit.run(|connection| sql.load::<HitColumns, HitRow>(connection))?;
         let hit = |(row, ts, first, second): HitRow| -> Result<Hit, StoreError> {
             let keys = self.order.values(ts, row.4, [first, second]);
-            Ok(Hit { stored: stored(row)?, keys })
+            Ok(Hit { stored: hit_stored(row)?, keys })
         };
         Ok(rows.into_iter().map(hit).collect::<Result<_, _>>()?)
     }
@@ -336,11 +361,22 @@ impl Search<'_> {
     }
 }
 
-/// The resources at these places that the access sees (`_include`), in the order of their places.
+/// The resources at these places that the access sees (`_include`), in the order of their places. Places of the directory
+/// are looked up there: every caller reads it.
 ///
 /// # Errors
 /// Where the database fails.
 pub fn resource_places(unit: &Unit, access: &Access, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
+    let reader = Reader::new(unit, access);
+    let (directory, records): (Vec<_>, Vec<_>) = places.iter().copied().partition(|(pid, _)| *pid == Pid::DIRECTORY);
+    let mut found = places_of(unit, &reader, &records)?;
+    found.extend(places_of(unit, &reader.of_directory(), &directory)?);
+    found.sort_by_key(|one| (one.pid, one.rid));
+    found.dedup_by_key(|one| (one.pid, one.rid));
+    Ok(found)
+}
+
+fn places_of(unit: &Unit, reader: &Reader<'_>, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
     let mut found = Vec::new();
     for chunk in places.chunks(PLACES) {
         unit.check_deadline()?;
@@ -349,17 +385,15 @@ pub fn resource_places(unit: &Unit, access: &Access, places: &[(Pid, Rid)]) -> R
         sql.pairs(&pairs, "q").push(") SELECT ").push(COLUMNS);
         select::from(&mut sql, "p", "r");
         sql.push(" WHERE r.pid = p.a AND r.rid = p.b AND ");
-        Reader::new(unit, access).visible(&mut sql, "r");
+        reader.visible(&mut sql, "r");
         let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
         found.extend(rows.into_iter().map(stored).collect::<Result<Vec<_>, _>>()?);
     }
-    found.sort_by_key(|one| (one.pid, one.rid));
-    found.dedup_by_key(|one| (one.pid, one.rid));
     Ok(found)
 }
 
-/// The resources that the access sees and that refer by this parameter to one of these places in their own record
-/// (`_revinclude`), at most `limit`.
+/// The resources that the access sees, that fulfil the plan, and that refer by this parameter to one of these places in
+/// their own record (`_revinclude`), at most `limit`.
 ///
 /// # Errors
 /// Where the database fails.
@@ -367,6 +401,7 @@ pub fn resource_referring(
     unit: &Unit,
     access: &Access,
     base: Key,
+    plan: &Plan,
     places: &[(Pid, Rid)],
     limit: usize,
 ) -> Result<Vec<Stored>, Problem> {
@@ -379,7 +414,9 @@ pub fn resource_referring(
         sql.push(" WHERE t.pid = p.a AND t.key = p.b) SELECT ").push(COLUMNS);
         select::from(&mut sql, "d", "r");
         sql.push(" WHERE r.pid = d.pid AND r.rid = d.rid AND ");
-        Reader::new(unit, access).visible(&mut sql, "r");
+        let reader = Reader::new(unit, access);
+        reader.visible(&mut sql, "r");
+        predicate::plan(&mut sql, &reader, "r", plan, 0);
         sql.push(" ORDER BY r.pid, r.rid LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
         found.extend(rows.into_iter().map(stored).collect::<Result<Vec<_>, _>>()?);
@@ -457,6 +494,25 @@ mod tests {
         assert!(plan.contains("SEARCH r USING INDEX resource_type (pid=? AND type=? AND (ts,rid)<(?,?))"), "{plan}");
         assert!(plan.contains("SEARCH t EXISTS USING PRIMARY KEY (pid=? AND key=? AND ts=? AND rid=?)"), "{plan}");
         assert!(!plan.contains("ORDER BY"), "{plan}");
+    }
+
+    #[test]
+    fn a_repeated_result_is_known_by_its_tag_before_anything_else_is_read() {
+        let plan = Plan {
+            resource_type: ResourceType::parse("Observation").unwrap(),
+            predicates: Vec::new(),
+            recheck: false,
+            sort: Vec::new(),
+        };
+        let repeat = crate::search::Repeat { tag: Key(-9), repeated: Key(1 << 50), original: Key(1 << 51), plan };
+        let repeats = Predicate::Not(Box::new(Predicate::Repeats(Box::new(repeat))));
+        let plan =
+            plan_of(vec![Predicate::Tokens(vec![Key(1)]), repeats], true, |search| cohort::slice_sql(search, &[(1, 2)], 9));
+        let steps: Vec<&str> =
+            plan.lines().filter(|step| ["g1", "t1", "o1", "r1"].iter().any(|name| step.contains(name))).collect();
+        assert!(steps[0].contains("SEARCH g1 USING PRIMARY KEY (pid=? AND key=? AND ts=? AND rid=?)"), "{plan}");
+        assert!(steps[2].contains("SEARCH o1 USING COVERING INDEX token_key (key=? AND ts=? AND pid=?)"), "{plan}");
+        assert!(steps[3].contains("SEARCH r1 USING PRIMARY KEY (pid=? AND rid=?)"), "{plan}");
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl<'a> Reader<'a> {
         Self { scope: access.scope(), who: access.who(), structure, now: unit.now().0 }
     }
 
+    /// The same reader in the directory, which every caller reads.
+    pub(super) fn of_directory(&self) -> Reader<'a> {
+        Reader { scope: &Scope::Directory, who: self.who, structure: self.structure.clone(), now: self.now }
+    }
+
     /// Writes the condition under which the resource `alias` is visible.
     pub(super) fn visible(&self, sql: &mut Sql, alias: &str) {
         match self.scope {

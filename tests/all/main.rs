@@ -21,6 +21,8 @@ mod laboratory;
 mod paging;
 mod previous_results;
 mod replacement;
+mod search_answers;
+mod superseded;
 mod td02;
 mod tokens;
 mod trace;

@@ -255,7 +255,7 @@ fn oracle(predicate: &Predicate, new: &NewResource, pid: Pid) -> bool {
         Predicate::All(list) => list.iter().all(|inner| oracle(inner, new, pid)),
         Predicate::Any(list) => list.iter().any(|inner| oracle(inner, new, pid)),
         Predicate::Not(inner) => !oracle(inner, new, pid),
-        Predicate::Updated(_) | Predicate::Linked(..) | Predicate::LinkedFrom(..) => panic!("not thrown"),
+        Predicate::Updated(_) | Predicate::Linked(..) | Predicate::LinkedFrom(..) | Predicate::Repeats(_) => panic!("not thrown"),
     }
 }
 
@@ -400,7 +400,7 @@ fn includes_give_only_what_the_access_sees() {
             .read(move |unit| {
                 let access = reader(unit, &professional("martin"), pid, "Observation")?;
                 let included = resource_places(unit, &access, &places)?;
-                let referring = resource_referring(unit, &access, Key(BASE), &places, 100)?;
+                let referring = resource_referring(unit, &access, Key(BASE), &plan(vec![]), &places, 100)?;
                 Ok((included, referring))
             })
             .unwrap();

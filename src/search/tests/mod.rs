@@ -1,6 +1,7 @@
 //! What a query finds, through the index rows and on bodies: both must say the same, and what R4 says.
 mod agreement;
 mod answers;
+mod hidden;
 mod links;
 mod rows;
 mod values;
@@ -93,8 +94,15 @@ impl World {
     }
 
     fn parse_parameters(&self, name: &str, parameters: &Parameters, pid: Option<Pid>, lenient: bool) -> Result<Query, Problem> {
-        let context =
-            ParseContext { keyer: &self.keyer, local: &|name| self.place(name), time_zone: &self.zone, lenient, now: NOW, pid };
+        let context = ParseContext {
+            keyer: &self.keyer,
+            local: &|name| self.place(name),
+            time_zone: &self.zone,
+            lenient,
+            now: NOW,
+            pid,
+            everything: true,
+        };
         parse(resource_type(name), parameters, &context)
     }
 
@@ -132,10 +140,26 @@ impl World {
                 let linked = other.place.0 == on.place.0 && other.rows.tokens.contains(&Key(base.0 + on.place.1.0));
                 linked && fulfils(plan, other)
             }),
+            Predicate::Repeats(repeat) => self.repeats(repeat, on),
             Predicate::All(parts) => parts.iter().all(|part| self.holds(part, on)),
             Predicate::Any(parts) => parts.iter().any(|part| self.holds(part, on)),
             Predicate::Not(part) => !self.holds(part, on),
         }
+    }
+
+    /// What the SQL writer makes of a repetition, on one resource.
+    fn repeats(&self, repeat: &Repeat, on: &Stored) -> bool {
+        let span = 1_i64 << 49;
+        let own = on.rows.tokens.iter().filter(|key| (repeat.repeated.0..repeat.repeated.0 + span).contains(&key.0));
+        let originals: Vec<Key> = own.map(|key| Key(key.0 - repeat.repeated.0 + repeat.original.0)).collect();
+        on.rows.tokens.contains(&repeat.tag)
+            && self.stored.iter().any(|other| {
+                other.place.0 == on.place.0
+                    && other.rows.ts == on.rows.ts
+                    && originals.iter().any(|key| other.rows.tokens.contains(key))
+                    && other.resource_type == repeat.plan.resource_type
+                    && repeat.plan.predicates.iter().all(|inner| self.holds(inner, other))
+            })
     }
 
     /// The ids found, through the tables and on bodies; panics where the two differ.

@@ -28,8 +28,8 @@ fn rows(body: Value) -> IndexRows {
 fn a_laboratory_result_has_about_thirty_rows() {
     let rows = rows(lab_observation());
     // type 1, profile 1, source 1, security 2, identifier 2, status 1, category 2, code 4, subject 1, performer 1,
-    // specimen 1, method 2
-    assert_eq!(rows.tokens.len(), 19);
+    // specimen 1, method 2, code and time for what repeats it 1
+    assert_eq!(rows.tokens.len(), 20);
     // date 1, value 2: as it is written, in its canonical unit
     assert_eq!(rows.ranges.len(), 3);
     assert_eq!(rows.texts.len(), 0);

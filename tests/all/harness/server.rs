@@ -135,6 +135,12 @@ impl World {
         self.actor(Self::system("750000002"))
     }
 
+    /// A system that may write the directory.
+    pub(crate) fn directory_system(&self) -> Actor {
+        let structure = Finess::new(LABORATORY).unwrap();
+        self.actor(Caller::System(System { client: "annuaire".into(), structure, directory_writer: true }))
+    }
+
     /// This person, signed in.
     pub(crate) fn patient(&self, person: &Person) -> Actor {
         self.actor(Caller::Patient(Ins::new(person.oid, person.ins).unwrap()))
