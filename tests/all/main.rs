@@ -34,3 +34,4 @@ mod store_cohort;
 mod store_documents;
 mod store_search;
 mod store_trace;
+mod store_versions;

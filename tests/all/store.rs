@@ -13,7 +13,7 @@ use dmp_fhir::policy::{self, Actor, Authorisation, Facts, RecordState, Rule};
 use dmp_fhir::search::{IndexRows, Key};
 use dmp_fhir::store::{
     Access, NewResource, Settings, Store, StoreError, Stored, Unit, alias_find, alias_put, facts_write, record_create,
-    resource_by_origin, resource_put, resource_read, resource_version_read,
+    record_resource, resource_by_origin, resource_put, resource_read, resource_version_read,
 };
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -93,9 +93,19 @@ impl Bench {
         self.write(move |unit| open_record(unit, &ins, &authorised)).unwrap()
     }
 
-    /// Writes in a record as the server.
-    pub(crate) fn put(&self, pid: Pid, new: Vec<NewResource>) -> Vec<i64> {
-        self.write(move |unit| resource_put(unit, &writer(unit, pid)?, &new)).unwrap()
+    /// Writes in a record as the server, each as the version after the present one; says which versions these are.
+    pub(crate) fn put(&self, pid: Pid, mut new: Vec<NewResource>) -> Vec<i64> {
+        self.write(move |unit| {
+            let access = writer(unit, pid)?;
+            let record = unit.open_rules(&access)?;
+            for one in &mut new {
+                let present = record_resource(unit, &record, one.resource_type, one.rid)?;
+                one.version = present.map_or(1, |present| present.version + 1);
+            }
+            resource_put(unit, &access, &new)?;
+            Ok(new.iter().map(|one| one.version).collect())
+        })
+        .unwrap()
     }
 
     pub(crate) fn get(&self, caller: Caller, pid: Pid, resource_type: &'static str, rid: Rid) -> Option<Stored> {
@@ -209,6 +219,7 @@ pub(crate) fn observation(rid: Rid, ts: i64, tokens: &[i64]) -> NewResource {
     NewResource {
         rid,
         resource_type: kind("Observation"),
+        version: 1,
         body: format!("{{\"resourceType\":\"Observation\",\"at\":{ts},\"rid\":{}}}", rid.0).into_bytes(),
         rows: IndexRows { ts, tokens: tokens.iter().map(|key| Key(*key)).collect(), ..IndexRows::default() },
         labels: 0,
