@@ -14,6 +14,7 @@ mod access;
 mod all_samples;
 mod capability;
 mod cohort;
+mod deposit_labels;
 mod deposit_refusals;
 mod formats;
 mod includes;

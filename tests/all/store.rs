@@ -13,7 +13,7 @@ use dmp_fhir::policy::{self, Actor, Authorisation, Facts, RecordState, Rule};
 use dmp_fhir::search::{IndexRows, Key};
 use dmp_fhir::store::{
     Access, NewResource, Settings, Store, StoreError, Stored, Unit, alias_find, alias_put, facts_write, record_create,
-    record_resource, resource_by_origin, resource_put, resource_read, resource_version_read,
+    record_resource, resource_by_origin, resource_put, resource_read,
 };
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -312,32 +312,6 @@ fn a_write_runs_again_where_the_facts_changed_under_it_and_then_obeys_them() {
             (true, result) => assert_eq!((runs, result), (1, Ok(()))),
             (false, result) => assert_eq!((runs, result.map_err(|problem| problem.kind())), (2, Err(IssueKind::Forbidden))),
         }
-    });
-}
-
-#[test]
-fn a_resource_comes_back_byte_for_byte_and_each_version_stays_readable() {
-    on_both(|bench| {
-        let pid = bench.record(&ins(1), &["martin"]);
-        let rid = Rid(1000);
-        assert_eq!(bench.put(pid, vec![observation(rid, 1, &[7])]), [1]);
-        let first = bench.get(professional("martin"), pid, "Observation", rid).unwrap();
-        assert_eq!(bench.put(pid, vec![observation(rid, 2, &[8])]), [2]);
-        let second = bench.get(professional("martin"), pid, "Observation", rid).unwrap();
-        assert_eq!((first.version, second.version), (1, 2));
-        assert_eq!(first.body, b"{\"resourceType\":\"Observation\",\"at\":1,\"rid\":1000}");
-        assert!(second.updated > first.updated, "updated grows inside a record");
-        let caller = professional("martin");
-        let versions = bench
-            .read(move |unit| {
-                let access = reader(unit, &caller, pid, "Observation")?;
-                (1..=3)
-                    .map(|version| resource_version_read(unit, &access, kind("Observation"), rid, version))
-                    .collect::<Result<Vec<_>, _>>()
-            })
-            .unwrap();
-        assert_eq!(versions, [Some(first), Some(second), None], "{}", bench.name);
-        assert_eq!(bench.get(professional("martin"), pid, "Patient", rid), None, "an id of another type leads nowhere");
     });
 }
 

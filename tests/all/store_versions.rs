@@ -1,14 +1,40 @@
-//! A version is written only where it is the next one: what a number that was drawn twice may not do.
+//! Versions on both databases: each stays readable, and one is written only where it is the next.
 #![expect(clippy::unwrap_used, reason = "a failure of a helper is a failure of its test")]
-use crate::store::{Bench, ins, observation, on_both, opening, professional, writer};
+use crate::store::{Bench, ins, kind, observation, on_both, opening, professional, reader, writer};
 use dmp_fhir::fhir::outcome::IssueKind;
 use dmp_fhir::ids::{Pid, Rid};
 use dmp_fhir::policy::permit::label;
-use dmp_fhir::store::{NewResource, record_create, resource_put, resource_read};
+use dmp_fhir::store::{NewResource, record_create, resource_put, resource_read, resource_version_read};
 use std::sync::{Arc, Mutex};
 
 fn body(bench: &Bench, pid: Pid, rid: Rid) -> Vec<u8> {
     bench.get(professional("martin"), pid, "Observation", rid).unwrap().body
+}
+
+#[test]
+fn a_resource_comes_back_byte_for_byte_and_each_version_stays_readable() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        let rid = Rid(1000);
+        assert_eq!(bench.put(pid, vec![observation(rid, 1, &[7])]), [1]);
+        let first = bench.get(professional("martin"), pid, "Observation", rid).unwrap();
+        assert_eq!(bench.put(pid, vec![observation(rid, 2, &[8])]), [2]);
+        let second = bench.get(professional("martin"), pid, "Observation", rid).unwrap();
+        assert_eq!((first.version, second.version), (1, 2));
+        assert_eq!(first.body, b"{\"resourceType\":\"Observation\",\"at\":1,\"rid\":1000}");
+        assert!(second.updated > first.updated, "updated grows inside a record");
+        let caller = professional("martin");
+        let versions = bench
+            .read(move |unit| {
+                let access = reader(unit, &caller, pid, "Observation")?;
+                (1..=3)
+                    .map(|version| resource_version_read(unit, &access, kind("Observation"), rid, version))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .unwrap();
+        assert_eq!(versions, [Some(first), Some(second), None], "{}", bench.name);
+        assert_eq!(bench.get(professional("martin"), pid, "Patient", rid), None, "an id of another type leads nowhere");
+    });
 }
 
 #[test]
@@ -75,10 +101,7 @@ fn an_opening_sees_nothing_of_a_closed_record_that_it_opens_again() {
             let access = opening(unit, &ins(2))?;
             let again = record_create(unit, &access, Some(&ins(1)))?;
             let access = unit.open_created(&access, again)?;
-            [1000, 2000]
-                .map(|rid| resource_read(unit, &access, crate::store::kind("Observation"), Rid(rid)))
-                .into_iter()
-                .collect()
+            [1000, 2000].map(|rid| resource_read(unit, &access, kind("Observation"), Rid(rid))).into_iter().collect()
         });
         assert_eq!(seen, Ok(vec![None, None]), "{}", bench.name);
     });

@@ -42,8 +42,8 @@ pub(super) fn file(
     let content_type = if prepared.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
     let original = json!({"resourceType": "Binary", "contentType": content_type});
     let mut new = Vec::with_capacity(places.len() + 2);
-    new.push(filer.new(pid, document_rid, document, None)?);
-    new.push(filer.new(pid, original_rid, object(original), None)?);
+    new.push(filer.resource(pid, document_rid, document, None)?);
+    new.push(filer.resource(pid, original_rid, object(original), None)?);
     for ((entry, file), place) in entries.iter().zip(&prepared.files).zip(&places) {
         // A participant whom an earlier document stated in the same words is that one (C6).
         if place.is_known {
@@ -52,7 +52,7 @@ pub(super) fn file(
         if let Some(file) = file {
             store::document_put(context.unit, access, place.rid, &file.original, &file.content_type)?;
         }
-        new.push(filer.new(pid, place.rid, entry.resource.clone(), Some(place.origin))?);
+        new.push(filer.resource(pid, place.rid, entry.resource.clone(), Some(place.origin))?);
     }
     store::resource_put(context.unit, access, &new)?;
     store::document_put(context.unit, access, original_rid, &prepared.original, content_type)?;
@@ -203,7 +203,7 @@ struct Filer<'a> {
 }
 
 impl Filer<'_> {
-    fn new(&self, pid: Pid, rid: Rid, mut body: Resource, origin: Option<i64>) -> Result<NewResource, Problem> {
+    fn resource(&self, pid: Pid, rid: Rid, mut body: Resource, origin: Option<i64>) -> Result<NewResource, Problem> {
         references::rename(&mut body, self.names);
         let resource_type = known_type(body.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
         if self.versions.late && origin.is_some_and(|origin| goes_with_document(resource_type, origin)) {
