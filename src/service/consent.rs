@@ -53,7 +53,7 @@ pub fn update_consent(
     }
     let version = old.version + 1;
     let new = draft(context, access, Draft { pid: facts.pid, rid, version, body, origin: None })?;
-    store::resource_put_versions(context.unit, access, vec![new.clone()])?;
+    store::resource_put_versions(context.unit, &context.unit.open_rules(access)?, vec![new.clone()])?;
     derive(context, access)?;
     let events = vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)];
     Ok(written(context, access, facts.pid, &new, Written { status: 200, version, events }))

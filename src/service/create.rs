@@ -30,7 +30,7 @@ pub(crate) fn draft(context: &Context<'_>, access: &Access, draft: Draft) -> Res
     let rows = search::extract(resource_type, &body, &extract);
     let body = Value::Object(body).to_string().into_bytes();
     let authors = context.request.caller.who().into_iter().collect();
-    Ok(NewResource { rid, resource_type, body, rows, labels: 0, class: None, origin, authors })
+    Ok(NewResource { rid, resource_type, version, body, rows, labels: 0, class: None, origin, authors })
 }
 
 /// Writes id and meta. What the body's meta states of source, profile, security and tag stays: the callers of `draft`

@@ -25,6 +25,7 @@ use crate::search::Keyer;
 use crate::store::{Access, Recorded, Store, Unit};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
+use submit_document::{Deposits, Preparation};
 
 /// What every use case needs besides the transaction: settings, keys, the base URL.
 pub struct Server {
@@ -154,10 +155,13 @@ impl Context<'_> {
 /// Answers a request: the one way through the layers. The trace is durable before this returns.
 pub async fn answer(server: Arc<Server>, request: Request) -> Recorded {
     let store = server.store.clone();
+    let request = Arc::new(request);
+    // Before the unit, so that no other writer waits for it.
+    let deposits = Deposits::of(&request).await;
     if writes(&request.interaction) {
-        store.write(move |unit| run(&server, &request, unit)).await
+        store.write(move |unit| run(&server, &request, &deposits, unit)).await
     } else {
-        store.read(move |unit| run(&server, &request, unit)).await
+        store.read(move |unit| run(&server, &request, &deposits, unit)).await
     }
 }
 
@@ -179,9 +183,9 @@ fn writes(interaction: &Interaction) -> bool {
     }
 }
 
-fn run(server: &Server, request: &Request, unit: &Unit) -> Outcome {
+fn run(server: &Server, request: &Request, deposits: &Deposits, unit: &Unit) -> Outcome {
     let mut entered = Entered::default();
-    match attempt(server, request, unit, &mut entered) {
+    match attempt(server, request, deposits, unit, &mut entered) {
         Ok(outcome) => outcome,
         Err(problem) => {
             let context = Context { server, unit, request, facts: None };
@@ -218,13 +222,19 @@ fn failure(context: &Context<'_>, pid: Option<Pid>, problem: &Problem) -> Event 
 }
 
 /// Facts, `decide`, open, the use case. `entered` keeps the records for the trace of a failure.
-fn attempt(server: &Server, request: &Request, unit: &Unit, entered: &mut Entered) -> Result<Outcome, Problem> {
+fn attempt(
+    server: &Server,
+    request: &Request,
+    deposits: &Deposits,
+    unit: &Unit,
+    entered: &mut Entered,
+) -> Result<Outcome, Problem> {
     if let Interaction::Transaction { entries } = &request.interaction {
-        return transaction::transaction(server, request, unit, entries, entered);
+        return transaction::transaction(server, request, deposits, unit, entries, entered);
     }
     let (access, facts) = enter(request, &request.interaction, unit, entered)?;
     let context = Context { server, unit, request, facts: facts.as_ref() };
-    perform(&context, &access, &request.interaction)
+    perform(&context, &access, &request.interaction, deposits.get(0))
 }
 
 /// A refusal before the use case: what was sent is no interaction, but the caller is known, so it is traced.
@@ -261,8 +271,13 @@ pub(crate) fn enter(
     Ok((unit.open(permit)?, facts))
 }
 
-/// One interaction with its access.
-pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Interaction) -> Result<Outcome, Problem> {
+/// One interaction with its access, and its document where it is a deposit.
+pub(crate) fn perform(
+    context: &Context<'_>,
+    access: &Access,
+    interaction: &Interaction,
+    document: Option<&Preparation>,
+) -> Result<Outcome, Problem> {
     match interaction {
         Interaction::Existence { ins } => existence::existence(context, access, ins.as_ref()),
         Interaction::Read(target) => read::read(context, access, *target),
@@ -273,7 +288,7 @@ pub(crate) fn perform(context: &Context<'_>, access: &Access, interaction: &Inte
         }
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
         Interaction::Translation(target) => translation::translation(context, access, *target),
-        Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body),
+        Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body, document),
         Interaction::Open { patient, consents, position } => {
             open_record::open_record(context, access, patient, consents, *position)
                 .map_err(|problem| open_record::relocate(interaction, problem))

@@ -3,6 +3,7 @@
 //!
 //! References between entries (by fullUrl) become literal before anything is stored.
 use super::create::{Draft, created, draft, forget_claims, name_record};
+use super::submit_document::Deposits;
 use super::{Context, Entered, Request, Server, enter, perform, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::clock::Millis;
@@ -31,6 +32,7 @@ struct Step<'a> {
 pub(super) fn transaction(
     server: &Server,
     request: &Request,
+    deposits: &Deposits,
     unit: &Unit,
     entries: &[TransactionEntry],
     entered: &mut Entered,
@@ -45,7 +47,7 @@ pub(super) fn transaction(
         let Interaction::Create { resource_type, body, .. } = &entry.interaction else {
             // Documents and Consents are use cases of their own: nothing refers to them by fullUrl here.
             let context = Context { server, unit, request, facts: facts.as_ref() };
-            let outcome = perform(&context, &access, &entry.interaction).map_err(at)?;
+            let outcome = perform(&context, &access, &entry.interaction, deposits.get(index)).map_err(at)?;
             events.extend(outcome.events.iter().cloned());
             if let Some(slot) = answers.get_mut(index) {
                 *slot = Some(of_outcome(outcome));

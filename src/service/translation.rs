@@ -1,7 +1,7 @@
 //! `GET DocumentReference/[id]/$translation`: what became of every coded node of the original (DESIGN section 4).
 use super::Context;
 use super::read::not_found;
-use super::submit_document::{origin, original};
+use super::submit_document::{origin, original_of};
 use crate::audit::{Action, Body, Outcome};
 use crate::cda;
 use crate::fhir::interaction::Target;
@@ -18,7 +18,8 @@ use std::collections::HashMap;
 pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
     let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
     let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
-    let (bytes, _) = original(context, access, &stored)?.ok_or_else(|| not_found(access))?;
+    let original = original_of(context, &stored)?.ok_or_else(|| not_found(access))?;
+    let (bytes, _) = store::document_get(context.unit, access, original)?.ok_or_else(|| not_found(access))?;
     let unreadable = |_error| Problem::new(IssueKind::Internal, "A stored document cannot be read");
     let document = cda::parse(&bytes).map_err(unreadable)?;
     let translation = translate::translate(&document);

@@ -1,6 +1,6 @@
 //! Originals of documents: kept byte for byte, once in a record, sealed under the record's key.
 use super::error::StoreError;
-use super::unit::{Access, Unit, internal};
+use super::unit::{Access, Unit, WholeRecord, internal};
 use super::{crypt, facts, select};
 use crate::fhir::Problem;
 use crate::ids::{Pid, Rid};
@@ -8,20 +8,47 @@ use diesel::sql_types::{BigInt, Binary, Integer, Text};
 
 /// Largest original that is unpacked.
 const ORIGINAL_MAX: usize = 96 * 1024 * 1024;
-/// Level of zstd for originals: written once, kept for decades.
-const LEVEL: i32 = 9;
+/// Level of zstd for originals.
+const LEVEL: i32 = 3;
 
-/// What an original was stored as.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An original as it will be stored, but for the key of its record: made before the unit begins, so that nobody waits for it.
+#[derive(Clone)]
 pub struct Original {
+    sha1: [u8; 20],
+    sha256: [u8; 32],
+    size: i64,
+    packed: Vec<u8>,
+}
+
+impl Original {
+    /// Hashes and packs the raw bytes.
+    ///
+    /// # Errors
+    /// Where the compression fails.
+    pub fn pack(bytes: &[u8]) -> Result<Self, Problem> {
+        Ok(Self {
+            sha1: openssl::sha::sha1(bytes),
+            sha256: openssl::sha::sha256(bytes),
+            size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+            packed: zstd::bulk::compress(bytes, LEVEL).map_err(StoreError::Compression)?,
+        })
+    }
     /// SHA-1 of the raw bytes (PDSm, BR-47).
-    pub sha1: [u8; 20],
-    /// SHA-256 of the raw bytes.
-    pub sha256: [u8; 32],
-    /// Number of bytes.
-    pub size: i64,
-    /// Whether the record held the same bytes already.
-    pub known: bool,
+    #[must_use]
+    pub fn sha1(&self) -> &[u8; 20] {
+        &self.sha1
+    }
+    /// SHA-256 of the raw bytes: the same documents have the same.
+    #[must_use]
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+}
+
+impl std::fmt::Debug for Original {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Original(..)")
+    }
 }
 
 /// A document of the record that has a given uniqueId.
@@ -35,8 +62,6 @@ pub struct DocumentTwin {
     pub sha256: Vec<u8>,
     /// Labels of its DocumentReference: a twin hidden from the depositor gives them to the new document.
     pub labels: i32,
-    /// Whether this access sees it: only then may an answer show that it exists.
-    pub visible: bool,
 }
 
 fn about(pid: Pid, sha256: &[u8]) -> Vec<u8> {
@@ -45,33 +70,31 @@ fn about(pid: Pid, sha256: &[u8]) -> Vec<u8> {
     about
 }
 
-/// Keeps the original of the Binary `rid` in the access's record.
+/// Keeps the original of the Binary `rid` in the access's record; says whether the record held the same bytes already.
 ///
 /// # Errors
 /// Where the database or a key fails.
-pub fn document_put(unit: &Unit, access: &Access, rid: Rid, bytes: &[u8], content_type: &str) -> Result<Original, Problem> {
+pub fn document_put(unit: &Unit, access: &Access, rid: Rid, original: &Original, content_type: &str) -> Result<bool, Problem> {
     let pid = access.writable(unit)?;
     if pid == Pid::DIRECTORY {
         return Err(internal("A document outside a record"));
     }
     unit.lock(pid)?;
-    let (sha1, sha256) = (openssl::sha::sha1(bytes), openssl::sha::sha256(bytes));
-    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let Original { sha1, sha256, size, packed } = original;
     let mut sql = unit.sql("SELECT size FROM original WHERE pid = ");
-    sql.integer(pid.0).push(" AND sha256 = ").bytes(sha256);
+    sql.integer(pid.0).push(" AND sha256 = ").bytes(*sha256);
     let known = unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some();
     if !known {
-        let packed = zstd::bulk::compress(bytes, LEVEL).map_err(StoreError::Compression)?;
-        let sealed = crypt::seal(&facts::record_key(unit, pid)?, &about(pid, &sha256), &packed)?;
+        let sealed = crypt::seal(&facts::record_key(unit, pid)?, &about(pid, sha256), packed)?;
         let mut sql = unit.sql("INSERT INTO original (pid, sha256, sha1, size, bytes) VALUES (");
-        sql.integer(pid.0).push(", ").bytes(sha256).push(", ").bytes(sha1).push(", ").integer(size);
+        sql.integer(pid.0).push(", ").bytes(*sha256).push(", ").bytes(*sha1).push(", ").integer(*size);
         sql.push(", ").bytes(sealed).push(")");
         unit.run(|connection| sql.execute(connection))?;
     }
     let mut sql = unit.sql("INSERT INTO content (pid, rid, sha256, content_type) VALUES (");
-    sql.integer(pid.0).push(", ").integer(rid.0).push(", ").bytes(sha256).push(", ").text(content_type).push(")");
+    sql.integer(pid.0).push(", ").integer(rid.0).push(", ").bytes(*sha256).push(", ").text(content_type).push(")");
     unit.run(|connection| sql.execute(connection))?;
-    Ok(Original { sha1, sha256, size, known })
+    Ok(known)
 }
 
 /// The bytes and media type of the Binary `rid`, where the access sees that resource.
@@ -119,14 +142,15 @@ pub fn document_register(unit: &Unit, access: &Access, unique_id: &str, referenc
     unit.run(|connection| sql.execute(connection)).map(|_| ())
 }
 
-/// The documents of the access's record with this uniqueId: none, one, or a visible one and hidden twins.
+/// The documents of the record with this uniqueId, also those that the depositor does not see: of his own, an answer may
+/// show only what he reads by his [`Access`].
 ///
-/// In a write the record is locked, so of two deposits of one document the second finds the first.
+/// The record is locked, so of two deposits of one document the second finds the first.
 ///
 /// # Errors
 /// Where the database fails.
-pub fn document_find(unit: &Unit, access: &Access, unique_id: &str) -> Result<Vec<DocumentTwin>, Problem> {
-    let Some(pid) = access.scope().pid() else { return Ok(Vec::new()) };
+pub fn document_find(unit: &Unit, record: &WholeRecord, unique_id: &str) -> Result<Vec<DocumentTwin>, Problem> {
+    let pid = record.access().writable(unit)?;
     let mut sql = unit.sql(
         "SELECT d.rid, d.content_rid, c.sha256 FROM document AS d \
          JOIN content AS c ON c.pid = d.pid AND c.rid = d.content_rid WHERE d.pid = ",
@@ -136,12 +160,10 @@ pub fn document_find(unit: &Unit, access: &Access, unique_id: &str) -> Result<Ve
     let mut twins = Vec::new();
     for (reference, content, sha256) in rows {
         let reference = Rid(reference);
-        // Without masks: what is hidden gives its labels to its twin (DESIGN section 5), and is not shown.
         let sql = select::whole(unit, pid, reference, "r.labels");
         let labels = unit.run(|connection| sql.first::<Integer, i32>(connection))?;
         let Some(labels) = labels else { continue };
-        let visible = select::is_visible(unit, access, reference)?;
-        twins.push(DocumentTwin { reference, content: Rid(content), sha256, labels, visible });
+        twins.push(DocumentTwin { reference, content: Rid(content), sha256, labels });
     }
     Ok(twins)
 }

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 const GROUP: usize = 128;
 /// Longest time in milliseconds that a group takes new jobs in.
 const GROUP_MS: i64 = 50;
-/// How often a job runs again after a deadlock.
+/// How often a job runs where it may succeed when it runs again.
 const AGAIN: usize = 4;
 
 pub(super) type ReadJob = Box<dyn FnOnce(&Unit) -> Outcome + Send>;
@@ -251,30 +251,36 @@ fn savepoint(
     start: Millis,
     deadline: Millis,
 ) -> (Outcome, i64, Result<Pooled, ()>) {
-    if connection.batch("SAVEPOINT job").is_err() {
-        drop(connection.batch("ROLLBACK"));
-        return (broken(), start.0, Err(()));
-    }
-    let unit = Unit::new(shared.clone(), connection, Mode::Write, start, start.0, deadline);
-    let mut outcome = run_job(&unit, |unit| job(unit));
-    if unit.has_failed() && outcome.status < 400 {
-        outcome = broken_with(outcome);
-    }
-    let last = unit.last_stamp();
-    let mut connection = unit.into_connection();
-    let mut steps = || -> Result<(), StoreError> {
-        if outcome.status >= 400 {
-            connection.batch("ROLLBACK TO job")?;
-        }
-        trace::write(&mut connection.connection, Dialect::Sqlite, shared, &outcome.events)?;
-        connection.batch("RELEASE job")
-    };
-    match steps() {
-        Ok(()) => (outcome, last, Ok(connection)),
-        Err(error) => {
-            drop(error.problem());
+    let mut attempt = 1;
+    loop {
+        if connection.batch("SAVEPOINT job").is_err() {
             drop(connection.batch("ROLLBACK"));
-            (broken(), last, Err(()))
+            return (broken(), start.0, Err(()));
+        }
+        let unit = Unit::new(shared.clone(), connection, Mode::Write, start, start.0, deadline);
+        let mut outcome = run_job(&unit, |unit| job(unit));
+        if unit.has_failed() && outcome.status < 400 {
+            outcome = broken_with(outcome);
+        }
+        let (again, last) = (unit.may_run_again() && attempt < AGAIN, unit.last_stamp());
+        connection = unit.into_connection();
+        let mut steps = || -> Result<(), StoreError> {
+            if outcome.status >= 400 {
+                connection.batch("ROLLBACK TO job")?;
+            }
+            if !(again && outcome.status >= 400) {
+                trace::write(&mut connection.connection, Dialect::Sqlite, shared, &outcome.events)?;
+            }
+            connection.batch("RELEASE job")
+        };
+        match steps() {
+            Ok(()) if again && outcome.status >= 400 => attempt += 1,
+            Ok(()) => return (outcome, last, Ok(connection)),
+            Err(error) => {
+                drop(error.problem());
+                drop(connection.batch("ROLLBACK"));
+                return (broken(), last, Err(()));
+            }
         }
     }
 }
@@ -338,24 +344,26 @@ fn transaction(
     }
     let (again, last) = (unit.may_run_again() && may_run_again, unit.last_stamp());
     let mut connection = unit.into_connection();
-    let mut steps = || -> Result<Option<Outcome>, StoreError> {
+    let again = again && outcome.status >= 400;
+    let mut steps = || -> Result<(), StoreError> {
         if outcome.status >= 400 {
             connection.batch("ROLLBACK")?;
             if again {
-                return Ok(None);
+                return Ok(());
             }
             connection.batch("BEGIN")?;
         }
         trace::write(&mut connection.connection, Dialect::Postgresql, shared, &outcome.events)?;
-        connection.batch("COMMIT")?;
-        Ok(Some(outcome.clone()))
+        connection.batch("COMMIT")
     };
-    let result = steps();
-    if result.is_err() {
-        // A connection that is lost cannot be rolled back; the pool makes another.
-        drop(connection.batch("ROLLBACK"));
+    match steps() {
+        Ok(()) => (Ok((!again).then_some(outcome)), last),
+        Err(error) => {
+            // A connection that is lost cannot be rolled back; the pool makes another.
+            drop(connection.batch("ROLLBACK"));
+            (Err(error), last)
+        }
     }
-    (result, last)
 }
 
 // ---- trace of reads

@@ -3,6 +3,8 @@
 //! # Invariants
 //! - Every function takes the [`Unit`] (transaction or snapshot) and the [`Access`] that a permit opened on it; the record
 //!   comes from the access, never from a second argument, and its scope stands in every statement.
+//! - What the rules of a write must look at beyond that scope takes a [`WholeRecord`] instead, which nothing takes that answers.
+//! - A version is written only where it is the next one, as its writer states it.
 //! - `FROM resource` is written in one function (`select.rs`).
 //! - An answer leaves only as [`Recorded`]: its trace is durable, or it holds no data.
 //! - A write, its index rows and its trace are one transaction. Everything is the same on both databases.
@@ -44,9 +46,12 @@ pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{NewResource, Stored, resource_by_origin, resource_put, resource_read, resource_version_read};
-pub use rules::{authored_by, record_consents, resource_put_versions};
+pub use rules::{
+    authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
+    record_search, resource_put_versions,
+};
 pub use search::{resource_places, resource_referring, resource_search};
-pub use unit::{Access, Unit};
+pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;
 use crate::fhir::outcome::IssueKind;
@@ -134,7 +139,7 @@ impl Store {
         };
         let readers = settings.readers.max(1);
         let shared = Arc::new(Shared {
-            cipher: IdCipher::new(keys.id),
+            cipher: IdCipher::new(keys.id).ok().ok_or(StoreError::Damaged("the key of ids"))?,
             keys,
             rids: RidSource::default(),
             flights: Flights::default(),
@@ -173,8 +178,8 @@ impl Store {
 
     /// Runs a job in one transaction, its trace in the same; answers when both are durable.
     ///
-    /// An outcome of status 400 or more undoes what the job did and keeps its events. On PostgreSQL the job may run
-    /// again after a deadlock, or where the facts of the record changed under it.
+    /// An outcome of status 400 or more undoes what the job did and keeps its events. The job may run again where a number for
+    /// a resource was given twice; on PostgreSQL also after a deadlock, or where the facts of the record changed under it.
     pub async fn write<F>(&self, job: F) -> Recorded
     where
         F: FnMut(&Unit) -> Outcome + Send + 'static,

@@ -49,6 +49,8 @@ pub struct NewResource {
     pub rid: Rid,
     /// Its type: never changes.
     pub resource_type: ResourceType,
+    /// `meta.versionId` as the body states it: 1 for a new resource, one more than the present version for a new version.
+    pub version: i64,
     /// Minified FHIR JSON with id and meta (`lastUpdated` from [`Unit::updated`]).
     pub body: Vec<u8>,
     /// Its index rows.
@@ -57,7 +59,7 @@ pub struct NewResource {
     pub labels: i32,
     /// Class of the document that it comes from, for the habilitation matrix.
     pub class: Option<String>,
-    /// Hash of (document, entry path) for what a document brought.
+    /// What made it, for what a document brought: never 0.
     pub origin: Option<i64>,
     /// `who` texts of depositor and authors.
     pub authors: Vec<String>,
@@ -141,14 +143,16 @@ struct Present {
 
 /// Writes resources of the access's record: new ones, or new versions whose predecessors go to the history.
 ///
-/// Answers their versions. All have the `updated` that [`Unit::updated`] gives.
+/// All have the `updated` that [`Unit::updated`] gives.
 ///
 /// # Errors
-/// `Conflict` where a number is taken by another type; `Internal` for one number twice in a call.
-pub fn resource_put(unit: &Unit, access: &Access, new: &[NewResource]) -> Result<Vec<i64>, Problem> {
+/// `Conflict` where [`NewResource::version`] is not the next one: nothing is ever replaced that its writer did not mean to
+/// replace. A new resource whose number the record has already makes the unit run again, with new numbers. `Conflict` too where
+/// the type would change; `Internal` for one number twice in a call.
+pub fn resource_put(unit: &Unit, access: &Access, new: &[NewResource]) -> Result<(), Problem> {
     let pid = access.writable(unit)?;
     if new.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let updated = unit.stamp(pid)?;
     let rids: HashSet<i64> = new.iter().map(|resource| resource.rid.0).collect();
@@ -157,18 +161,29 @@ pub fn resource_put(unit: &Unit, access: &Access, new: &[NewResource]) -> Result
     }
     let present = present(unit, pid, &rids)?;
     for resource in new {
-        if present.get(&resource.rid.0).is_some_and(|old| old.resource_type != resource.resource_type.number()) {
-            return Err(Problem::new(IssueKind::Conflict, "This id is of a resource of another type"));
-        }
+        check_version(unit, resource, present.get(&resource.rid.0))?;
     }
     if !present.is_empty() {
         supersede(unit, pid, &present)?;
     }
-    let versions: Vec<i64> =
-        new.iter().map(|resource| present.get(&resource.rid.0).map_or(1, |old| old.version.saturating_add(1))).collect();
-    insert_resources(unit, pid, updated, new, &versions)?;
-    insert_index(unit, pid, new)?;
-    Ok(versions)
+    insert_resources(unit, pid, updated, new)?;
+    insert_index(unit, pid, new)
+}
+
+/// What is written is the next version of what is there, and of the same type.
+fn check_version(unit: &Unit, new: &NewResource, present: Option<&Present>) -> Result<(), Problem> {
+    let next = present.map_or(1, |present| present.version.saturating_add(1));
+    if new.version != next {
+        if new.version == 1 {
+            tracing::warn!("A number for a resource was given twice in its record: the write runs again");
+            unit.run_again();
+        }
+        return Err(Problem::new(IssueKind::Conflict, "Another version of the resource is there; send the request again"));
+    }
+    if present.is_some_and(|present| present.resource_type != new.resource_type.number()) {
+        return Err(Problem::new(IssueKind::Conflict, "This id is of a resource of another type"));
+    }
+    Ok(())
 }
 
 fn present(unit: &Unit, pid: Pid, rids: &HashSet<i64>) -> Result<HashMap<i64, Present>, Problem> {
@@ -224,20 +239,20 @@ fn supersede(unit: &Unit, pid: Pid, present: &HashMap<i64, Present>) -> Result<(
     Ok(())
 }
 
-fn insert_resources(unit: &Unit, pid: Pid, updated: i64, new: &[NewResource], versions: &[i64]) -> Result<(), Problem> {
+fn insert_resources(unit: &Unit, pid: Pid, updated: i64, new: &[NewResource]) -> Result<(), Problem> {
     let level = unit.shared().compression;
     let mut packed = Vec::with_capacity(new.len());
-    for (resource, version) in new.iter().zip(versions) {
-        packed.push((resource, *version, body::pack(&resource.body, level)?));
+    for resource in new {
+        packed.push((resource, body::pack(&resource.body, level)?));
     }
     rows::insert(&packed, |chunk, tuples| {
         let mut sql = Sql::new(
             unit.dialect(),
             "INSERT INTO resource (pid, rid, type, ts, version, updated, labels, class, origin, body) VALUES ",
         );
-        tuples.write(&mut sql, chunk, |sql, (resource, version, packed)| {
+        tuples.write(&mut sql, chunk, |sql, (resource, packed)| {
             sql.integer(pid.0).push(", ").integer(resource.rid.0).push(", ").integer(i64::from(resource.resource_type.number()));
-            sql.push(", ").integer(resource.rows.ts).push(", ").integer(*version).push(", ").integer(updated).push(", ");
+            sql.push(", ").integer(resource.rows.ts).push(", ").integer(resource.version).push(", ").integer(updated).push(", ");
             sql.integer(i64::from(resource.labels)).push(", ").text(resource.class.clone().unwrap_or_default()).push(", ");
             sql.integer(resource.origin.unwrap_or(0)).push(", ").bytes(packed.clone());
         });

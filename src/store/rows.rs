@@ -3,7 +3,7 @@ use super::sql::Sql;
 use crate::search::{IndexRows, Key};
 
 /// Rows in one statement: few texts, so that Diesel keeps each prepared.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// Writes `(..), (..)` for the rows of one statement.
 pub(super) struct Tuples;
@@ -122,11 +122,11 @@ mod tests {
     #[test]
     fn rows_go_in_chunks_of_few_sizes_and_none_is_left() {
         let mut sizes = Vec::new();
-        insert(&[0_u8; 86], |chunk, _| {
+        insert(&[0_u8; 342], |chunk, _| {
             sizes.push(chunk.len());
             Ok::<(), ()>(())
         })
         .unwrap();
-        assert_eq!(sizes, [64, 16, 4, 1, 1]);
+        assert_eq!(sizes, [256, 64, 16, 4, 1, 1]);
     }
 }

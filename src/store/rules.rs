@@ -1,19 +1,21 @@
-//! What the rules look at beyond the caller's own scope: the whole record, in the transaction of a write. Nothing that is
-//! read so may stand in an answer.
-use super::resource::{COLUMNS, Columns, NewResource, Row, Stored, resource_put, stored};
-use super::select;
-use super::unit::{Access, Unit};
+//! What the rules look at beyond the caller's own scope: the whole record, in the transaction of a write. Each function
+//! takes a [`WholeRecord`], which no function takes that reads for an answer.
+use super::page::PageRequest;
+use super::resource::{self, COLUMNS, Columns, NewResource, Row, Stored, resource_put, stored};
+use super::unit::{Unit, WholeRecord};
+use super::{document, search, select};
 use crate::fhir::{Problem, ResourceType};
-use crate::ids::Rid;
+use crate::ids::{Pid, Rid};
+use crate::search::Plan;
 use diesel::sql_types::{BigInt, Text};
 use std::collections::HashMap;
 
 /// Every Consent of the record that a client wrote: never one translated from a document (DESIGN section 5).
 ///
 /// # Errors
-/// Where the access may not write, or the database fails.
-pub fn record_consents(unit: &Unit, access: &Access) -> Result<Vec<Stored>, Problem> {
-    let pid = access.writable(unit)?;
+/// Where the database fails.
+pub fn record_consents(unit: &Unit, record: &WholeRecord) -> Result<Vec<Stored>, Problem> {
+    let pid = record.access().writable(unit)?;
     let mut sql = select::whole_record(unit, pid, COLUMNS);
     sql.push(" AND r.origin = 0 AND r.type = ")
         .integer(i64::from(ResourceType::parse("Consent").map_or(0, ResourceType::number)));
@@ -24,9 +26,9 @@ pub fn record_consents(unit: &Unit, access: &Access) -> Result<Vec<Stored>, Prob
 /// Whether `who` is among depositor, authors and custodian of a resource.
 ///
 /// # Errors
-/// Where the access may not write, or the database fails.
-pub fn authored_by(unit: &Unit, access: &Access, rid: Rid, who: &str) -> Result<bool, Problem> {
-    let pid = access.writable(unit)?;
+/// Where the database fails.
+pub fn authored_by(unit: &Unit, record: &WholeRecord, rid: Rid, who: &str) -> Result<bool, Problem> {
+    let pid = record.access().writable(unit)?;
     let mut sql = unit.sql("SELECT rid FROM author WHERE pid = ");
     sql.integer(pid.0).push(" AND rid = ").integer(rid.0).push(" AND who = ").text(who.to_owned());
     Ok(unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
@@ -35,9 +37,9 @@ pub fn authored_by(unit: &Unit, access: &Access, rid: Rid, who: &str) -> Result<
 /// Writes new versions of resources that are here: labels, class, origin and authors stay those of the old version.
 ///
 /// # Errors
-/// Where the access may not write, or the database fails.
-pub fn resource_put_versions(unit: &Unit, access: &Access, new: Vec<NewResource>) -> Result<Vec<i64>, Problem> {
-    let pid = access.writable(unit)?;
+/// What [`resource_put`] refuses; where the database fails.
+pub fn resource_put_versions(unit: &Unit, record: &WholeRecord, new: Vec<NewResource>) -> Result<(), Problem> {
+    let pid = record.access().writable(unit)?;
     let rids = || new.iter().map(|resource| resource.rid.0).collect::<Vec<_>>();
     let mut sql = select::whole_record(unit, pid, "r.rid, r.labels, r.class, r.origin");
     sql.push(" AND r.rid").in_list(rids());
@@ -64,5 +66,63 @@ pub fn resource_put_versions(unit: &Unit, access: &Access, new: Vec<NewResource>
             None => resource,
         })
         .collect();
-    resource_put(unit, access, &new)
+    resource_put(unit, record.access(), &new)
+}
+
+/// The present version of a resource of the record.
+///
+/// # Errors
+/// Where the database fails.
+pub fn record_resource(
+    unit: &Unit,
+    record: &WholeRecord,
+    resource_type: ResourceType,
+    rid: Rid,
+) -> Result<Option<Stored>, Problem> {
+    resource::resource_read(unit, record.access(), resource_type, rid)
+}
+
+/// The resources of the record at these places.
+///
+/// # Errors
+/// Where the database fails.
+pub fn record_places(unit: &Unit, record: &WholeRecord, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
+    search::resource_places(unit, record.access(), places)
+}
+
+/// The resources of the record that fulfil a plan which the index decides alone, at most `count`, newest first.
+///
+/// # Errors
+/// Where the database fails.
+pub fn record_search(unit: &Unit, record: &WholeRecord, plan: &Plan, count: usize) -> Result<Vec<Stored>, Problem> {
+    let page = PageRequest { count, total: false, cursor: None };
+    Ok(search::resource_search(unit, record.access(), plan, &page, &mut |_| true)?.resources)
+}
+
+/// Which resources of the record these origins made.
+///
+/// # Errors
+/// Where the database fails.
+pub fn record_by_origin(unit: &Unit, record: &WholeRecord, origins: &[i64]) -> Result<Vec<(i64, Rid)>, Problem> {
+    resource::resource_by_origin(unit, record.access(), origins)
+}
+
+/// What made these resources of the record; without those that no document made.
+///
+/// # Errors
+/// Where the database fails.
+pub fn record_origins(unit: &Unit, record: &WholeRecord, rids: &[Rid]) -> Result<HashMap<Rid, i64>, Problem> {
+    let pid = record.access().writable(unit)?;
+    let mut sql = select::whole_record(unit, pid, "r.rid, r.origin");
+    sql.push(" AND r.origin <> 0 AND r.rid").in_list(rids.iter().map(|rid| rid.0));
+    let rows = unit.run(|connection| sql.load::<(BigInt, BigInt), (i64, i64)>(connection))?;
+    Ok(rows.into_iter().map(|(rid, origin)| (Rid(rid), origin)).collect())
+}
+
+/// The bytes and media type of the Binary `rid` of the record.
+///
+/// # Errors
+/// Where the database or a key fails.
+pub fn record_original(unit: &Unit, record: &WholeRecord, rid: Rid) -> Result<Option<(Vec<u8>, String)>, Problem> {
+    document::document_get(unit, record.access(), rid)
 }

@@ -61,7 +61,8 @@ impl Unit {
         self.now
     }
 
-    /// A new number for a resource; never one that was given before.
+    /// A new number for a resource; never one that this process gave before. Where another process gave it in the same
+    /// record, [`super::resource_put`] refuses it and the unit runs again.
     #[must_use]
     pub fn next_rid(&self) -> Rid {
         self.shared.rids.next(clock::now())
@@ -114,7 +115,8 @@ impl Unit {
         Err(Problem::new(IssueKind::Conflict, "The rules of this record changed while the request ran; send it again"))
     }
 
-    /// The access of an opening to the record that this unit has just created.
+    /// The access of an opening to the record that this unit has just created, or opened again: to write in it, and to see
+    /// of it what the caller himself writes.
     ///
     /// # Errors
     /// `Internal` for a record that this unit did not create.
@@ -124,18 +126,19 @@ impl Unit {
         }
         access.demand_write()?;
         self.lock(pid)?;
-        Ok(Access { permit: access.permit.clone(), scope: Scope::Record(pid, Masks::default()), who: access.who.clone() })
+        Ok(Access { permit: access.permit.clone(), scope: Scope::Own(pid), who: access.who.clone() })
     }
 
     /// The whole record of an access that may write: for rules that must look at what the caller may not see (Consents
-    /// when facts are derived, twins, replaced versions). Nothing that is read through it may stand in an answer.
+    /// when facts are derived, twins, replaced versions).
     ///
     /// # Errors
     /// `Internal` where the access may not write in one record.
-    pub fn open_rules(&self, access: &Access) -> Result<Access, Problem> {
+    pub fn open_rules(&self, access: &Access) -> Result<WholeRecord, Problem> {
         let pid = access.writable(self)?;
         self.lock(pid)?;
-        Ok(Access { permit: access.permit.clone(), scope: Scope::Record(pid, Masks::default()), who: access.who.clone() })
+        let scope = Scope::Record(pid, Masks::default());
+        Ok(WholeRecord { access: Access { permit: access.permit.clone(), scope, who: access.who.clone() } })
     }
 
     /// `meta.lastUpdated` of everything that this unit writes in the access's record: later than all that is there.
@@ -168,6 +171,11 @@ impl Unit {
     /// Whether the same job may succeed when it runs again.
     pub(super) fn may_run_again(&self) -> bool {
         self.again.get()
+    }
+    /// Says that the same job may succeed when it runs again, and that what it did must not be committed.
+    pub(super) fn run_again(&self) {
+        self.failed.set(true);
+        self.again.set(true);
     }
     /// Whether a statement failed: then what the job did must not be committed.
     pub(super) fn has_failed(&self) -> bool {
@@ -265,15 +273,17 @@ impl Scope {
     }
 }
 
-/// A permit opened on a unit: every function of the store takes it, and takes the record from it.
+/// A permit opened on a unit: what a function of the store may read or write, and in which record.
 ///
-/// Only [`Unit::open`] makes it. What demands it compiles:
+/// Only [`Unit::open`] makes it, and [`Unit::open_created`] from one that it made. What demands it compiles:
 /// ```
 /// fn caller(access: &dmp_fhir::store::Access) -> &dmp_fhir::auth::Caller { access.permit().caller() }
 /// ```
-/// and it cannot be made from a permit by hand:
-/// ```compile_fail
-/// fn caller(permit: dmp_fhir::policy::Permit) -> dmp_fhir::store::Access { dmp_fhir::store::Access { permit } }
+/// and it cannot be made from a permit by hand, its fields being private:
+/// ```compile_fail,E0451
+/// fn access(permit: dmp_fhir::policy::Permit) -> dmp_fhir::store::Access {
+///     dmp_fhir::store::Access { permit, scope: unimplemented!(), who: None }
+/// }
 /// ```
 pub struct Access {
     permit: Permit,
@@ -306,5 +316,34 @@ impl Access {
         self.demand_write()?;
         unit.demand_write()?;
         self.scope.pid().ok_or_else(|| internal("A write without one record"))
+    }
+}
+
+/// A record with everything in it, whatever its labels: for the rules of a write, never for an answer.
+///
+/// Only [`Unit::open_rules`] makes it, and only the functions of the store for rules take it. One of them compiles with it:
+/// ```
+/// use dmp_fhir::store::{Unit, WholeRecord, record_resource};
+/// use dmp_fhir::{fhir::{Problem, ResourceType}, ids::Rid, store::Stored};
+/// fn patient(unit: &Unit, record: &WholeRecord, kind: ResourceType) -> Result<Option<Stored>, Problem> {
+///     record_resource(unit, record, kind, Rid::PATIENT)
+/// }
+/// ```
+/// and what reads for an answer does not:
+/// ```compile_fail,E0308
+/// use dmp_fhir::store::{Unit, WholeRecord, resource_read};
+/// use dmp_fhir::{fhir::{Problem, ResourceType}, ids::Rid, store::Stored};
+/// fn patient(unit: &Unit, record: &WholeRecord, kind: ResourceType) -> Result<Option<Stored>, Problem> {
+///     resource_read(unit, record, kind, Rid::PATIENT)
+/// }
+/// ```
+pub struct WholeRecord {
+    access: Access,
+}
+
+impl WholeRecord {
+    /// The access without masks, for the functions of `rules.rs` and `document.rs` that take a whole record.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 }

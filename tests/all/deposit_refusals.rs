@@ -106,6 +106,16 @@ fn a_record_that_does_not_exist() {
 }
 
 #[test]
+fn what_is_wrong_with_the_document_is_told_only_to_whom_the_rules_let_deposit() {
+    // The document is read before the rules decide; what is said first is what they say.
+    let cut = |deposit: Deposit| deposit.with("/content/0/attachment/size", 12);
+    deposit_refused("no record", "DocumentReference.subject", || {
+        cut(report().deposit()).with("/subject/identifier/value", "155067200010159")
+    });
+    refused("no token", 401, None, |world| cut(report().deposit()).by(&world.bearer(None)));
+}
+
+#[test]
 fn a_label_that_is_not_enforced_yet() {
     deposit_refused("label", "DocumentReference.securityLabel", || {
         let system = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument";

@@ -1,10 +1,12 @@
 //! Originals of documents on both databases.
 #![expect(clippy::unwrap_used, reason = "a failure of a helper is a failure of its test")]
 use crate::store::{Bench, depositor, ins, kind, observation, on_both, professional, reader, writer};
+use dmp_fhir::fhir::outcome::IssueKind;
 use dmp_fhir::ids::{Pid, Rid};
 use dmp_fhir::policy::permit::label;
 use dmp_fhir::store::{
     DocumentTwin, NewResource, Original, document_find, document_get, document_put, document_register, resource_put,
+    resource_read,
 };
 
 fn binary(rid: i64, authors: &[&str]) -> NewResource {
@@ -12,13 +14,13 @@ fn binary(rid: i64, authors: &[&str]) -> NewResource {
     NewResource { resource_type: kind("Binary"), authors, ..observation(Rid(rid), 1, &[]) }
 }
 
-fn deposit(bench: &Bench, pid: Pid, rid: i64, bytes: &'static [u8], authors: &'static [&'static str]) -> Original {
+fn deposit(bench: &Bench, pid: Pid, rid: i64, bytes: &'static [u8], authors: &'static [&'static str]) -> bool {
     bench
         .write(move |unit| {
             let access = writer(unit, pid)?;
             resource_put(unit, &access, &[binary(rid, authors), binary(rid + 1, authors)])?;
             document_register(unit, &access, "1.2.3^4", Rid(rid + 1), Rid(rid))?;
-            document_put(unit, &access, Rid(rid), bytes, "application/xml")
+            document_put(unit, &access, Rid(rid), &Original::pack(bytes)?, "application/xml")
         })
         .unwrap()
 }
@@ -36,14 +38,14 @@ fn an_original_comes_back_byte_for_byte_with_its_hashes_and_is_kept_once_in_a_re
             0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81, 0x6a, 0xba, 0x3e, 0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0, 0xd8,
             0x9d,
         ];
-        let first = deposit(bench, pid, 10, b"abc", &[]);
-        assert_eq!((first.sha1, first.size, first.known), (sha1, 3, false), "{}", bench.name);
-        assert_eq!(first.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
-        assert!(deposit(bench, pid, 20, b"abc", &[]).known, "kept once in a record");
-        assert!(!deposit(bench, other, 30, b"abc", &[]).known, "but never shared between records");
+        let original = Original::pack(b"abc").unwrap();
+        assert_eq!((original.sha1(), &original.sha256()[..4]), (&sha1, &[0xba, 0x78, 0x16, 0xbf][..]));
+        assert!(!deposit(bench, pid, 10, b"abc", &[]), "{}", bench.name);
+        assert!(deposit(bench, pid, 20, b"abc", &[]), "kept once in a record");
+        assert!(!deposit(bench, other, 30, b"abc", &[]), "but never shared between records");
         assert_eq!(bench.store.counts().unwrap()["original"], 2);
         assert_eq!(get(bench, "martin", pid, 20), Some((b"abc".to_vec(), "application/xml".to_owned())), "{}", bench.name);
-        assert_eq!(deposit(bench, pid, 40, b"", &[]).size, 0);
+        deposit(bench, pid, 40, b"", &[]);
         assert_eq!(get(bench, "martin", pid, 40).unwrap().0, b"", "an empty one too");
     });
 }
@@ -62,22 +64,45 @@ fn an_original_is_read_only_where_its_binary_is_seen() {
 }
 
 #[test]
-fn a_unique_id_finds_the_documents_of_its_record_and_tells_which_the_caller_sees() {
+fn a_unique_id_finds_the_documents_of_its_record_for_the_rules_of_a_deposit() {
     on_both(|bench| {
         let (pid, other) = (bench.record(&ins(1), &["martin"]), bench.record(&ins(2), &["martin"]));
         deposit(bench, pid, 10, b"abc", &["durand"]);
-        let find = |who: &'static str, pid: Pid, unique_id: &'static str| -> Vec<DocumentTwin> {
-            bench.write(move |unit| document_find(unit, &depositor(unit, &professional(who), pid)?, unique_id)).unwrap()
+        let find = |who: &'static str, pid: Pid, unique_id: &'static str| -> Vec<(DocumentTwin, bool)> {
+            bench
+                .write(move |unit| {
+                    let access = depositor(unit, &professional(who), pid)?;
+                    let twins = document_find(unit, &unit.open_rules(&access)?, unique_id)?;
+                    let sees = |twin: &DocumentTwin| Ok(resource_read(unit, &access, kind("Binary"), twin.reference)?.is_some());
+                    twins.into_iter().map(|twin| sees(&twin).map(|sees| (twin, sees))).collect()
+                })
+                .unwrap()
         };
         let twins = find("durand", pid, "1.2.3^4");
         assert_eq!(twins.len(), 1, "{}", bench.name);
-        assert_eq!((twins[0].reference, twins[0].content, twins[0].visible, twins[0].labels), (Rid(11), Rid(10), true, 0));
-        assert_eq!(twins[0].sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
-        assert!(!find("stranger", pid, "1.2.3^4")[0].visible, "{}: hidden from another depositor", bench.name);
+        let (twin, sees) = &twins[0];
+        assert_eq!((twin.reference, twin.content, twin.labels, *sees), (Rid(11), Rid(10), 0, true));
+        assert_eq!(twin.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert!(!find("stranger", pid, "1.2.3^4")[0].1, "{}: hidden from another depositor", bench.name);
         assert_eq!(find("durand", other, "1.2.3^4"), [], "{}: unique in its record only", bench.name);
         assert_eq!(find("durand", pid, "1.2.3"), []);
         bench.put(pid, vec![NewResource { labels: label::MASQUE_PS, ..binary(11, &["durand"]) }]);
-        let twin = &find("martin", pid, "1.2.3^4")[0];
-        assert_eq!((twin.visible, twin.labels), (false, label::MASQUE_PS), "{}: masked", bench.name);
+        let (twin, sees) = &find("martin", pid, "1.2.3^4")[0];
+        assert_eq!((twin.labels, *sees), (label::MASQUE_PS, false), "{}: masked", bench.name);
+    });
+}
+
+#[test]
+fn who_may_only_read_has_no_whole_record_and_finds_no_twin() {
+    on_both(|bench| {
+        let pid = bench.record(&ins(1), &["martin"]);
+        deposit(bench, pid, 10, b"abc", &["durand"]);
+        let by_reader = bench.write(move |unit| {
+            let access = reader(unit, &professional("martin"), pid, "Binary")?;
+            Ok(document_find(unit, &unit.open_rules(&access)?, "1.2.3^4")?.len())
+        });
+        assert_eq!(by_reader.unwrap_err().kind(), IssueKind::Internal, "{}", bench.name);
+        let on_snapshot = bench.read(move |unit| unit.open_rules(&depositor(unit, &professional("durand"), pid)?).map(|_| ()));
+        assert_eq!(on_snapshot.unwrap_err().kind(), IssueKind::Internal, "{}", bench.name);
     });
 }

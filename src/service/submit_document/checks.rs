@@ -42,7 +42,7 @@ pub(super) fn metadata(body: &Resource) -> Result<(), Problem> {
             return Err(Problem::at(IssueKind::BusinessRule, format!("DocumentReference.securityLabel[{index}]"), text));
         }
     }
-    if !body.get("author").and_then(Value::as_array).is_some_and(|authors| !authors.is_empty()) {
+    if body.get("author").and_then(Value::as_array).is_none_or(Vec::is_empty) {
         return Err(Problem::at(
             IssueKind::RequiredMissing,
             "DocumentReference.author",

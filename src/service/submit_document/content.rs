@@ -1,18 +1,17 @@
 //! The attachment: its bytes, and whether size and hash say the same of them (BR-48, decision 7).
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
+use crate::store::Original;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use openssl::hash::MessageDigest;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The document as it came.
 pub(super) struct Content {
     /// Its bytes, never changed.
     pub(super) bytes: Vec<u8>,
-    /// SHA-1 of the bytes, base64: what FHIR and PDSm call the hash.
-    pub(super) sha1: String,
-    /// SHA-256 of the bytes, for the sameness of documents.
-    pub(super) sha256: [u8; 32],
+    /// Their hashes, and the bytes as they are stored.
+    pub(super) original: Original,
     /// Remarks that do not stop the deposit.
     pub(super) issues: Vec<Issue>,
 }
@@ -47,7 +46,10 @@ pub(super) fn decode(body: &Resource) -> Result<Content, Problem> {
         Problem::at(IssueKind::RequiredMissing, format!("{ATTACHMENT}.data"), "The document comes in attachment.data (ITI-105)")
     })?;
     content_type(attachment)?;
-    let compact: String = data.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    let compact = match data.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        true => Cow::Owned(data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect()),
+        false => Cow::Borrowed(data.as_bytes()),
+    };
     let bytes = STANDARD.decode(compact).map_err(|_not_base64| {
         Problem::at(IssueKind::ValueInvalid, format!("{ATTACHMENT}.data"), "The data is not base64, or is cut off")
     })?;
@@ -58,16 +60,9 @@ pub(super) fn decode(body: &Resource) -> Result<Content, Problem> {
             "An empty document may not be deposited (BR-44)",
         ));
     }
-    let digest = |algorithm| {
-        openssl::hash::hash(algorithm, &bytes)
-            .map_err(|_no_digest| Problem::new(IssueKind::Internal, "The hash cannot be computed"))
-    };
-    let sha1 = digest(MessageDigest::sha1())?;
-    let sha256 = digest(MessageDigest::sha256())?;
-    let mut sha256_bytes = [0_u8; 32];
-    sha256_bytes.copy_from_slice(&sha256);
-    let issues = size_and_hash(attachment, bytes.len(), &sha1)?;
-    Ok(Content { bytes, sha1: STANDARD.encode(sha1), sha256: sha256_bytes, issues })
+    let original = Original::pack(&bytes)?;
+    let issues = size_and_hash(attachment, bytes.len(), original.sha1())?;
+    Ok(Content { bytes, original, issues })
 }
 
 /// CDA, or CDA inside an XSL stylesheet (BR-46).

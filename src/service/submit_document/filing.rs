@@ -1,26 +1,23 @@
 //! Filing: numbers, references, labels and index rows of a document and of everything made of it, in one transaction.
-use super::content::Content;
+use super::prepared::Prepared;
 use super::replacement::{Versions, parsed};
-use crate::cda::{Document, Header};
+use crate::cda::Header;
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft, forget_claims};
-use crate::service::{Context, references};
-use crate::store::{self, Access, NewResource, PageRequest, Stored};
-use crate::translate::{self, DepositedFile, Entry, Translation};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::service::{Context, known_type, references};
+use crate::store::{self, Access, NewResource, Stored, WholeRecord};
+use crate::translate::{self, Entry};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// A deposit that has passed every check.
 pub(super) struct Deposited<'a> {
     pub(super) body: &'a Resource,
-    pub(super) content: &'a Content,
-    pub(super) document: &'a Document,
-    pub(super) header: &'a Header,
-    pub(super) unique_id: &'a str,
+    pub(super) prepared: &'a Prepared,
     pub(super) versions: Versions,
 }
 
@@ -28,52 +25,40 @@ pub(super) struct Deposited<'a> {
 pub(super) fn file(
     context: &Context<'_>,
     access: &Access,
-    rules: &Access,
-    deposited: Deposited<'_>,
+    rules: &WholeRecord,
+    deposited: &Deposited<'_>,
 ) -> Result<NewResource, Problem> {
     let pid = context.record()?.pid;
-    let reference_type = crate::service::known_type("DocumentReference")?;
-    let mut translation = translate::translate(deposited.document);
-    mark_replacements(context, rules, &deposited.versions.replaced, &mut translation)?;
+    let Deposited { prepared, versions, .. } = deposited;
+    let entries = with_replacements(context, rules, &versions.replaced, &prepared.entries)?;
     let document_rid = context.unit.next_rid();
     let original_rid = context.unit.next_rid();
-    let numbered = number(context, rules, &translation, pid, document_rid)?;
-    let mut names = numbered.names;
-    let patient = context.server.reference(crate::service::known_type("Patient")?, pid, Rid::PATIENT);
-    let binary_type = crate::service::known_type("Binary")?;
-    names.insert(translate::SUBJECT.to_owned(), patient);
-    names.insert(translate::DOCUMENT.to_owned(), context.server.reference(reference_type, pid, document_rid));
-    names.insert(translate::ORIGINAL.to_owned(), context.server.reference(binary_type, pid, original_rid));
-    let document = document_reference(context, &deposited, pid, document_rid)?;
-    let filer = Filer {
-        context,
-        access: rules,
-        names: &names,
-        class: deposited.header.code.clone(),
-        authors: authors(context, deposited.header),
-        superseded: deposited.versions.late,
-    };
-    let content_type = if deposited.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
+    let Numbered { places, mut names } = number(context, rules, &entries, pid, document_rid)?;
+    names.insert(translate::SUBJECT.to_owned(), context.server.reference(known_type("Patient")?, pid, Rid::PATIENT));
+    names.insert(translate::DOCUMENT.to_owned(), context.server.reference(known_type("DocumentReference")?, pid, document_rid));
+    names.insert(translate::ORIGINAL.to_owned(), context.server.reference(known_type("Binary")?, pid, original_rid));
+    let document = document_reference(context, deposited, pid, document_rid)?;
+    let filer = Filer { context, access, names: &names, authors: authors(context, &prepared.header), prepared, versions };
+    let content_type = if prepared.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
     let original = json!({"resourceType": "Binary", "contentType": content_type});
-    let mut new = vec![filer.new(pid, document_rid, document, None)?, filer.new(pid, original_rid, object(original), None)?];
-    for (entry, place) in translation.entries.iter().zip(&numbered.places) {
+    let mut new = Vec::with_capacity(places.len() + 2);
+    new.push(filer.resource(pid, document_rid, document, None)?);
+    new.push(filer.resource(pid, original_rid, object(original), None)?);
+    for ((entry, file), place) in entries.iter().zip(&prepared.files).zip(&places) {
         // A participant whom an earlier document stated in the same words is that one (C6).
         if place.is_known {
             continue;
         }
-        let mut resource = entry.resource.clone();
-        if let Some(bytes) = take_data(&mut resource) {
-            let content_type =
-                resource.get("contentType").and_then(Value::as_str).unwrap_or("application/octet-stream").to_owned();
-            store::document_put(context.unit, access, place.rid, &bytes, &content_type)?;
+        if let Some(file) = file {
+            store::document_put(context.unit, access, place.rid, &file.original, &file.content_type)?;
         }
-        new.push(filer.new(pid, place.rid, resource, Some(place.origin))?);
+        new.push(filer.resource(pid, place.rid, entry.resource.clone(), Some(place.origin))?);
     }
-    store::resource_put(context.unit, rules, &new)?;
-    store::document_put(context.unit, access, original_rid, &deposited.content.bytes, content_type)?;
-    store::document_register(context.unit, access, deposited.unique_id, document_rid, original_rid)?;
-    for old in &deposited.versions.replaced {
-        supersede(context, rules, old)?;
+    store::resource_put(context.unit, access, &new)?;
+    store::document_put(context.unit, access, original_rid, &prepared.original, content_type)?;
+    store::document_register(context.unit, access, &prepared.unique_id, document_rid, original_rid)?;
+    for old in &versions.replaced {
+        supersede(context, access, rules, old)?;
     }
     new.into_iter().next().ok_or_else(|| Problem::new(IssueKind::Internal, "Nothing was filed"))
 }
@@ -98,31 +83,21 @@ struct Numbered {
     names: HashMap<String, String>,
 }
 
-fn number(
-    context: &Context<'_>,
-    rules: &Access,
-    translation: &Translation,
-    pid: Pid,
-    document: Rid,
-) -> Result<Numbered, Problem> {
-    let origins: Vec<i64> = translation.entries.iter().map(|entry| origin(document, entry)).collect();
+fn number(context: &Context<'_>, rules: &WholeRecord, entries: &[Entry], pid: Pid, document: Rid) -> Result<Numbered, Problem> {
+    let origins: Vec<i64> = entries.iter().map(|entry| origin(document, entry)).collect();
+    let shared: Vec<i64> = origins.iter().copied().filter(|origin| is_shared(*origin)).collect();
     let mut known: HashMap<i64, Rid> = HashMap::new();
-    let shared: Vec<i64> = translation
-        .entries
-        .iter()
-        .zip(&origins)
-        .filter(|(entry, _)| entry.shared_key.is_some())
-        .map(|(_, origin)| *origin)
-        .collect();
-    known.extend(store::resource_by_origin(context.unit, rules, &shared)?);
+    if !shared.is_empty() {
+        known.extend(store::record_by_origin(context.unit, rules, &shared)?);
+    }
     let mut places = Vec::with_capacity(origins.len());
     let mut names = HashMap::with_capacity(origins.len() + 3);
-    for (entry, origin) in translation.entries.iter().zip(origins) {
+    for (entry, origin) in entries.iter().zip(origins) {
         let place = match known.get(&origin) {
             Some(rid) => Place { rid: *rid, origin, is_known: true },
             None => Place { rid: context.unit.next_rid(), origin, is_known: false },
         };
-        if entry.shared_key.is_some() {
+        if is_shared(origin) {
             known.insert(origin, place.rid);
         }
         names.insert(entry.full_url.clone(), context.server.reference(type_of(entry)?, pid, place.rid));
@@ -132,29 +107,40 @@ fn number(
 }
 
 fn type_of(entry: &Entry) -> Result<ResourceType, Problem> {
-    crate::service::known_type(entry.resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())
+    known_type(entry.resource.get("resourceType").and_then(Value::as_str).unwrap_or_default())
 }
 
 /// What an extracted resource is of, as 64 bits: document and entry path, so that translating again finds the same
 /// resource; of a participant with a national identifier that and the stated name, one for the record (C6).
+///
+/// The lowest bit tells the two apart ([`is_shared`]), so that a stored resource says how it was filed.
 pub(crate) fn origin(document: Rid, entry: &Entry) -> i64 {
     let mut text = match entry.shared_key {
         Some(_) => b"shared ".to_vec(),
         None => document.0.to_be_bytes().to_vec(),
     };
     text.extend_from_slice(entry.shared_key.as_deref().unwrap_or(&entry.full_url).as_bytes());
-    let digest = openssl::sha::sha256(&text);
-    digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+    let [a, b, c, d, e, f, g, h, ..] = openssl::sha::sha256(&text);
+    (i64::from_be_bytes([a, b, c, d, e, f, g, h]) & !1) | i64::from(entry.shared_key.is_some())
+}
+
+/// Whether what has this origin is of the record, not of one document.
+fn is_shared(origin: i64) -> bool {
+    origin & 1 == 1
+}
+
+/// Whether what has this origin is superseded with its document: its data are, a participant of the record is not (another
+/// document may state him too), nor the Provenance, which goes on saying of which document the data are.
+fn goes_with_document(resource_type: ResourceType, origin: i64) -> bool {
+    !is_shared(origin) && resource_type.name() != "Provenance"
 }
 
 /// The DocumentReference of header and deposit: what the header states stands; the deposit fills what it leaves open.
 fn document_reference(context: &Context<'_>, deposited: &Deposited<'_>, pid: Pid, rid: Rid) -> Result<Resource, Problem> {
-    let file = DepositedFile { size: deposited.content.bytes.len(), sha1_base64: deposited.content.sha1.clone() };
-    let (mut out, _) = translate::document_reference(deposited.document, &file);
-    let id = context.server.id(pid, rid);
-    out.insert("identifier".into(), identifiers(&id, 1));
+    let mut out = deposited.prepared.reference.clone();
+    out.insert("identifier".into(), identifiers(context.server.store.id_cipher().uuid(pid, rid), 1));
     out.insert("status".into(), if deposited.versions.late { "superseded" } else { "current" }.into());
-    let reference_type = crate::service::known_type("DocumentReference")?;
+    let reference_type = known_type("DocumentReference")?;
     fill(&mut out, deposited.body);
     // What the deposit filled may make the profile hold, or what the header lacks may break it (decision 21).
     let profile = translate::is_comprehensive(&out).then(|| translate::COMPREHENSIVE.to_owned());
@@ -189,9 +175,8 @@ fn fill(out: &mut Resource, sent: &Resource) {
 }
 
 /// logicalId is the stable id; entryUUID names this version of the metadata (decision 1).
-fn identifiers(id: &str, version: i64) -> Value {
-    let logical = uuid::Uuid::try_parse(id).unwrap_or_default();
-    let entry = uuid::Uuid::new_v5(&logical, version.to_string().as_bytes());
+fn identifiers(logical: Uuid, version: i64) -> Value {
+    let entry = Uuid::new_v5(&logical, version.to_string().as_bytes());
     json!([
         {"use": "official", "system": "urn:ietf:rfc:3986", "value": format!("urn:uuid:{entry}")},
         {"use": "usual", "system": "urn:ietf:rfc:3986", "value": format!("urn:uuid:{logical}")}
@@ -212,24 +197,26 @@ struct Filer<'a> {
     context: &'a Context<'a>,
     access: &'a Access,
     names: &'a HashMap<String, String>,
-    class: Option<String>,
     authors: Vec<String>,
-    superseded: bool,
+    prepared: &'a Prepared,
+    versions: &'a Versions,
 }
 
 impl Filer<'_> {
-    fn new(&self, pid: Pid, rid: Rid, mut body: Resource, origin: Option<i64>) -> Result<NewResource, Problem> {
+    fn resource(&self, pid: Pid, rid: Rid, mut body: Resource, origin: Option<i64>) -> Result<NewResource, Problem> {
         references::rename(&mut body, self.names);
-        if self.superseded && origin.is_some() {
+        let resource_type = known_type(body.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
+        if self.versions.late && origin.is_some_and(|origin| goes_with_document(resource_type, origin)) {
             tag_superseded(&mut body);
         }
         let new = draft(self.context, self.access, Draft { pid, rid, version: 1, body, origin })?;
-        Ok(NewResource { class: self.class.clone(), authors: self.authors.clone(), ..new })
+        let (class, labels) = (self.prepared.header.code.clone(), self.versions.labels);
+        Ok(NewResource { class, labels, authors: self.authors.clone(), ..new })
     }
 }
 
 /// The tag of data whose document has a newer version: searches leave it out unless they ask for it.
-pub(crate) fn tag_superseded(body: &mut Resource) {
+fn tag_superseded(body: &mut Resource) {
     let meta = body.entry("meta").or_insert_with(|| json!({}));
     let Some(meta) = meta.as_object_mut() else { return };
     let tags = meta.entry("tag").or_insert_with(|| json!([]));
@@ -238,88 +225,75 @@ pub(crate) fn tag_superseded(body: &mut Resource) {
     }
 }
 
-/// `data` of a Binary: stored as bytes, not inside the body.
-fn take_data(resource: &mut Resource) -> Option<Vec<u8>> {
-    if resource.get("resourceType").and_then(Value::as_str) != Some("Binary") {
-        return None;
-    }
-    let data = resource.shift_remove("data")?;
-    STANDARD.decode(data.as_str()?).ok()
-}
-
 /// Points each new Observation and DiagnosticReport to that of the same code and path in the version before (C10).
-fn mark_replacements(
+fn with_replacements<'a>(
     context: &Context<'_>,
-    rules: &Access,
+    rules: &WholeRecord,
     replaced: &[Stored],
-    translation: &mut Translation,
-) -> Result<(), Problem> {
+    entries: &'a [Entry],
+) -> Result<Cow<'a, [Entry]>, Problem> {
+    let mut entries = Cow::Borrowed(entries);
     for old in replaced {
-        let Some((bytes, _)) = original(context, rules, old)? else { continue };
+        let Some(rid) = original_of(context, old)? else { continue };
+        let Some((bytes, _)) = store::record_original(context.unit, rules, rid)? else { continue };
         let Ok(document) = crate::cda::parse(&bytes) else { continue };
         let before = translate::translate(&document);
         let origins: Vec<i64> = before.entries.iter().map(|entry| origin(old.rid, entry)).collect();
-        let rids: HashMap<i64, Rid> = store::resource_by_origin(context.unit, rules, &origins)?.into_iter().collect();
-        translate::mark_replacements(&mut translation.entries, &before.entries, |entry| {
+        let rids: HashMap<i64, Rid> = store::record_by_origin(context.unit, rules, &origins)?.into_iter().collect();
+        translate::mark_replacements(entries.to_mut(), &before.entries, |entry| {
             let rid = rids.get(&origin(old.rid, entry))?;
             Some(context.server.reference(type_of(entry).ok()?, old.pid, *rid))
         });
     }
-    Ok(())
+    Ok(entries)
 }
 
-/// The original of a DocumentReference that is here.
-pub(crate) fn original(context: &Context<'_>, access: &Access, document: &Stored) -> Result<Option<(Vec<u8>, String)>, Problem> {
+/// The Binary with the original of a DocumentReference that is here.
+pub(crate) fn original_of(context: &Context<'_>, document: &Stored) -> Result<Option<Rid>, Problem> {
     let body = parsed(document)?;
     let attachment = body.get("content").and_then(|content| content.get(0)).and_then(|content| content.get("attachment"));
     let url = attachment.and_then(|attachment| attachment.get("url")).and_then(Value::as_str).unwrap_or_default();
-    let Some((_, _, rid)) = context.server.resolve(url) else { return Ok(None) };
-    store::document_get(context.unit, access, rid)
+    Ok(context.server.resolve(url).map(|(_, _, rid)| rid))
 }
 
 /// The old document and its data, at once: status superseded, and the tag on everything made of it.
-fn supersede(context: &Context<'_>, rules: &Access, old: &Stored) -> Result<(), Problem> {
+fn supersede(context: &Context<'_>, access: &Access, rules: &WholeRecord, old: &Stored) -> Result<(), Problem> {
     let mut body = parsed(old)?;
     if body.get("status").and_then(Value::as_str) == Some("superseded") {
         return Ok(());
     }
+    let next = |stored: &Stored, body: Resource| {
+        let version = stored.version.saturating_add(1);
+        draft(context, access, Draft { pid: stored.pid, rid: stored.rid, version, body, origin: None })
+    };
     body.insert("status".into(), "superseded".into());
-    body.insert("identifier".into(), identifiers(&context.server.id(old.pid, old.rid), old.version + 1));
-    let mut new =
-        vec![draft(context, rules, Draft { pid: old.pid, rid: old.rid, version: old.version + 1, body, origin: None })?];
+    let logical = context.server.store.id_cipher().uuid(old.pid, old.rid);
+    body.insert("identifier".into(), identifiers(logical, old.version.saturating_add(1)));
+    let mut new = vec![next(old, body)?];
     for stored in made_of(context, rules, old)? {
         let mut body = parsed(&stored)?;
         tag_superseded(&mut body);
-        new.push(draft(
-            context,
-            rules,
-            Draft { pid: stored.pid, rid: stored.rid, version: stored.version + 1, body, origin: None },
-        )?);
+        new.push(next(&stored, body)?);
     }
-    store::resource_put_versions(context.unit, rules, new).map(|_| ())
+    store::resource_put_versions(context.unit, rules, new)
 }
 
-/// Everything that was made of a document: the targets of its Provenance.
-fn made_of(context: &Context<'_>, rules: &Access, document: &Stored) -> Result<Vec<Stored>, Problem> {
+/// Everything that was made of a document and is superseded with it: the targets of its Provenance.
+fn made_of(context: &Context<'_>, rules: &WholeRecord, document: &Stored) -> Result<Vec<Stored>, Problem> {
     let reference = context.server.reference(document.resource_type, document.pid, document.rid);
     let parameters = Parameters(vec![("entity".into(), reference)]);
-    let query = crate::service::search::parse(context, crate::service::known_type("Provenance")?, &parameters)?;
-    let page = PageRequest { count: 10, total: false, cursor: None };
-    let provenances = store::resource_search(context.unit, rules, &query.plan, &page, &mut |_| true)?.resources;
+    let query = crate::service::search::parse(context, known_type("Provenance")?, &parameters)?;
     let mut places = Vec::new();
-    for provenance in provenances.iter().filter(|stored| stored.resource_type.name() == "Provenance") {
-        let body = parsed(provenance)?;
+    for provenance in store::record_search(context.unit, rules, &query.plan, 10)? {
+        let body = parsed(&provenance)?;
         let targets = body.get("target").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let references = targets.iter().filter_map(|target| target.get("reference").and_then(Value::as_str));
-        places.extend(
-            references
-                .filter_map(|reference| context.server.place(reference))
-                .filter(|place| *place != (document.pid, document.rid)),
-        );
+        places.extend(references.filter_map(|reference| context.server.place(reference)));
     }
-    // Participants are of the record, not of one document: another may state them too.
-    let shared = ["Practitioner", "PractitionerRole", "Organization", "Location", "Device", "RelatedPerson"];
-    let mut made = store::resource_places(context.unit, rules, &places)?;
-    made.retain(|stored| !shared.contains(&stored.resource_type.name()));
+    let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
+    let origins = store::record_origins(context.unit, rules, &rids)?;
+    let mut made = store::record_places(context.unit, rules, &places)?;
+    let goes = |stored: &Stored| origins.get(&stored.rid).is_some_and(|origin| goes_with_document(stored.resource_type, *origin));
+    made.retain(goes);
     Ok(made)
 }

@@ -1,71 +1,72 @@
 //! Deposit of a document (ITI-105): original kept, entries translated, all in one transaction.
 //!
-//! Order: content (hash, size), CDA header against metadata and record, the same document again, replacement,
-//! translation, filing. Nothing is written before every check has passed.
+//! Order: before the unit content (hash, size), CDA, translation; in it the header against metadata and record, the same
+//! document again, replacement, filing. Nothing is written before every check has passed.
 //! <https://profiles.ihe.net/ITI/MHD/ITI-105.html>
 mod checks;
 mod content;
 mod filing;
+mod prepared;
 mod replacement;
 
 use super::Context;
 use super::create::created;
 use crate::audit::{Action, Body, Outcome};
-use crate::cda;
 use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
+use crate::policy::permit::label;
 use crate::policy::{self, AuthorisationStatus};
-use crate::store::{self, Access};
+use crate::store::{self, Access, WholeRecord};
+use prepared::Prepared;
 
 /// `POST DocumentReference`.
 ///
 /// # Errors
 /// 422 with the element at fault and its rule; 409 where the uniqueId has other bytes.
-pub fn submit_document(context: &Context<'_>, access: &Access, body: &Resource) -> Result<Outcome, Problem> {
+pub(crate) fn submit_document(
+    context: &Context<'_>,
+    access: &Access,
+    body: &Resource,
+    prepared: Option<&Preparation>,
+) -> Result<Outcome, Problem> {
     let facts = context.record()?;
-    checks::metadata(body)?;
-    let content = content::decode(body)?;
-    let document = cda::parse(&content.bytes).map_err(|error| {
-        Problem::at(
-            IssueKind::StructureInvalid,
-            "DocumentReference.content[0].attachment.data",
-            format!("The document cannot be read: {error}"),
-        )
-    })?;
-    let header = document.header();
+    let prepared = prepared.ok_or_else(|| Problem::new(IssueKind::Internal, "A deposit that was not prepared"))?;
+    let prepared = prepared.as_ref().map_err(Clone::clone)?;
     // The rules look at the whole record, also at what this caller may not see; nothing of it leaves.
     let rules = context.unit.open_rules(access)?;
-    let patient = store::resource_read(context.unit, &rules, super::known_type("Patient")?, crate::ids::Rid::PATIENT)?;
-    let mut remarks = content.issues.clone();
-    remarks.extend(checks::header(body, &header, facts, patient.as_ref())?);
-    let unique_id = checks::unique_id(&header);
-    if let Some(outcome) = same_document(context, access, &rules, &unique_id, &content)? {
-        return Ok(outcome);
-    }
-    let versions = replacement::find(context, &rules, body, &header, &mut remarks)?;
-    let filed = filing::file(
-        context,
-        access,
-        &rules,
-        filing::Deposited { body, content: &content, document: &document, header: &header, unique_id: &unique_id, versions },
-    )?;
+    let patient = store::record_resource(context.unit, &rules, super::known_type("Patient")?, crate::ids::Rid::PATIENT)?;
+    let mut remarks = prepared.issues.clone();
+    remarks.extend(checks::header(body, &prepared.header, facts, patient.as_ref())?);
+    let hidden = match twins(context, access, &rules, prepared)? {
+        Twins::Visible(outcome) => return Ok(*outcome),
+        Twins::Hidden { labels } => labels,
+    };
+    let mut versions = replacement::find(context, access, &rules, body, prepared, &mut remarks)?;
+    versions.labels |= hidden;
+    let filed = filing::file(context, access, &rules, &filing::Deposited { body, prepared, versions })?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
     Ok(Outcome { remarks, ..created(context, access, facts.pid, &filed, vec![event]) })
 }
 
+/// What has the uniqueId of a deposit already.
+enum Twins {
+    /// A document that the caller sees: the answer to him.
+    Visible(Box<Outcome>),
+    /// None that he sees; what he files has the labels of those that he does not.
+    Hidden { labels: i32 },
+}
+
 /// The same uniqueId again (DESIGN section 5): same bytes and visible to the caller: 200 with the existing one; other
 /// bytes: 409; a twin that the depositor may not see: filed as his own, so that nothing shows.
-fn same_document(
-    context: &Context<'_>,
-    access: &Access,
-    rules: &Access,
-    unique_id: &str,
-    content: &content::Content,
-) -> Result<Option<Outcome>, Problem> {
+fn twins(context: &Context<'_>, access: &Access, rules: &WholeRecord, prepared: &Prepared) -> Result<Twins, Problem> {
     let reference_type = super::known_type("DocumentReference")?;
-    for twin in store::document_find(context.unit, rules, unique_id)? {
-        let Some(visible) = store::resource_read(context.unit, access, reference_type, twin.reference)? else { continue };
-        if twin.sha256 != content.sha256 {
+    let mut labels = 0;
+    for twin in store::document_find(context.unit, rules, &prepared.unique_id)? {
+        let Some(visible) = store::resource_read(context.unit, access, reference_type, twin.reference)? else {
+            labels |= twin.labels & !label::WITHDRAWN;
+            continue;
+        };
+        if twin.sha256 != prepared.original.sha256() {
             let text =
                 "Another document has this uniqueId; a new version is a document of its own that replaces it (BR-42, BR-44)";
             return Err(Problem::at(IssueKind::Duplicate, "DocumentReference.masterIdentifier", text));
@@ -75,9 +76,9 @@ fn same_document(
         // A blocked caller deposits and reads nothing, not even the state of what he deposited (BR-19).
         if policy::status(&context.request.caller, context.record()?, context.unit.now()) == AuthorisationStatus::Interdit {
             let body = Body::Fhir(operation_outcome(remarks.iter()).to_string().into_bytes());
-            return Ok(Some(Outcome::new(200, body, vec![event])));
+            return Ok(Twins::Visible(Box::new(Outcome::new(200, body, vec![event]))));
         }
-        return Ok(Some(Outcome {
+        return Ok(Twins::Visible(Box::new(Outcome {
             status: 200,
             location: Some(format!(
                 "{}/_history/{}",
@@ -89,9 +90,10 @@ fn same_document(
             body: Body::Fhir(visible.body),
             events: vec![event],
             remarks,
-        }));
+        })));
     }
-    Ok(None)
+    Ok(Twins::Hidden { labels })
 }
 
-pub(super) use filing::{origin, original};
+pub(super) use filing::{origin, original_of};
+pub(crate) use prepared::{Deposits, Preparation};

@@ -1,16 +1,20 @@
 //! Which documents a new version replaces, and whether it arrives late (DESIGN section 4, BR-42).
 //!
-//! Target: `relatesTo` of the deposit, else `parentDocument/id`, else the same setId with a lower version; in the same
-//! record only, and only for the depositor, an author or the custodian structure of the old one. Otherwise both stay,
-//! with an issue.
+//! Targets: `relatesTo` of the deposit, `parentDocument/id`, and what is current of the same setId with a lower version; in the
+//! same record only, and only for the depositor, an author or the custodian structure of the old one. Otherwise both stay,
+//! with an issue. A higher version of the same setId makes the deposit late, whatever it names itself.
 use super::checks::token;
+use super::prepared::Prepared;
 use crate::auth::Caller;
 use crate::cda::{Header, Id};
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
-use crate::service::Context;
-use crate::store::{self, Access, PageRequest, Stored};
+use crate::ids::Rid;
+use crate::policy::permit::label;
+use crate::service::{Context, known_type};
+use crate::store::{self, Access, Stored, WholeRecord};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The other versions of a deposit.
 #[derive(Default)]
@@ -19,121 +23,203 @@ pub(super) struct Versions {
     pub(super) replaced: Vec<Stored>,
     /// A newer version is here: this one is stored superseded.
     pub(super) late: bool,
+    /// Labels that it inherits.
+    pub(super) labels: i32,
 }
 
-/// Most documents that are looked at for one setId.
-const FAMILY_MAX: usize = 100;
+/// Most documents that are looked at for one identifier.
+const FAMILY_MAX: usize = 1_000;
 
 /// Finds the other versions.
 ///
 /// # Errors
-/// 422 where `relatesTo` names a document that is not here or not the depositor's.
+/// 422 where `relatesTo` names a document that is not here, not the depositor's, or a later version of the deposit.
 pub(super) fn find(
     context: &Context<'_>,
-    rules: &Access,
+    access: &Access,
+    rules: &WholeRecord,
     body: &Resource,
-    header: &Header,
+    prepared: &Prepared,
     issues: &mut Vec<Issue>,
 ) -> Result<Versions, Problem> {
-    let stated = stated(context, rules, body)?;
-    if !stated.is_empty() {
-        for old in &stated {
-            if !entitled(context, rules, old)? {
-                let text = "Only its depositor, an author or the custodian structure replaces a document (BR-42)";
-                return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.relatesTo", text));
-            }
-        }
-        return Ok(Versions { replaced: stated, late: false });
+    let finder = Finder { context, access, rules };
+    let family = finder.family_of(&prepared.header, issues)?;
+    let later: HashSet<Rid> = family.later.iter().map(|document| document.rid).collect();
+    let mut replaced = finder.stated(body)?;
+    if replaced.iter().any(|old| later.contains(&old.rid)) {
+        let text = "The document to replace is a later version of the same document (setId, versionNumber)";
+        return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.relatesTo", text));
     }
-    let related = header.related_documents.iter().filter(|related| related.type_code == "RPLC");
-    let ids: Vec<&Id> = related.flat_map(|related| &related.ids).collect();
-    let mut replaced = Vec::new();
-    for id in &ids {
-        replaced.extend(by_identifier(context, rules, "DocumentReference", &token(id))?);
-    }
-    let mut late = false;
-    if replaced.is_empty()
-        && let (Some(set_id), Some(version)) = (&header.set_id, header.version_number)
-    {
-        for (other, document) in family(context, rules, set_id)? {
-            if other < version {
-                replaced.push(document);
-            } else if other > version && entitled(context, rules, &document)? {
-                late = true;
-            }
-        }
-    }
-    let mut kept = Vec::new();
-    for old in replaced {
-        if entitled(context, rules, &old)? {
-            kept.push(old);
+    for old in finder.parents(&prepared.header, issues)? {
+        if later.contains(&old.rid) {
+            warn(issues, "The parentDocument is a later version of the same document: the versionNumber decides (BR-42)");
         } else {
-            issues.push(Issue::at(
-                IssueKind::Warning,
-                "DocumentReference.relatesTo",
-                "The document that this one replaces belongs to another depositor: both stay (BR-42)",
-            ));
+            replaced.push(old);
         }
     }
-    if kept.is_empty() && !ids.is_empty() {
-        issues.push(Issue::at(
-            IssueKind::Warning,
-            "DocumentReference.relatesTo",
-            "The document that this one replaces is not here: filed as new (BR-42)",
-        ));
+    let nearest = family.earlier.iter().map(|(version, _)| *version).max();
+    let alone = replaced.is_empty() && family.earlier.iter().all(|(_, document)| !is_current(document));
+    for (version, document) in family.earlier {
+        if is_current(&document) || (alone && Some(version) == nearest) {
+            replaced.push(document);
+        }
     }
-    Ok(Versions { replaced: kept, late })
+    let mut seen = HashSet::new();
+    replaced.retain(|old| seen.insert(old.rid));
+    let labels = replaced.iter().chain(&family.later).fold(0, |labels, document| labels | document.labels);
+    Ok(Versions { replaced, late: !later.is_empty(), labels: labels & !label::WITHDRAWN })
 }
 
-/// Documents that `relatesTo` with code `replaces` names.
-fn stated(context: &Context<'_>, rules: &Access, body: &Resource) -> Result<Vec<Stored>, Problem> {
-    let relations = body.get("relatesTo").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut found = Vec::new();
-    for (index, relation) in relations.iter().enumerate() {
-        if relation.get("code").and_then(Value::as_str) != Some("replaces") {
-            continue;
+fn warn(issues: &mut Vec<Issue>, text: &'static str) {
+    issues.push(Issue::at(IssueKind::Warning, "DocumentReference.relatesTo", text));
+}
+
+fn is_current(document: &Stored) -> bool {
+    parsed(document).is_ok_and(|body| body.get("status").and_then(Value::as_str) == Some("current"))
+}
+
+/// The documents of a deposit's setId whose depositor, author or custodian its caller is.
+#[derive(Default)]
+struct Family {
+    earlier: Vec<(i64, Stored)>,
+    later: Vec<Stored>,
+}
+
+/// Who looks, and where.
+struct Finder<'a> {
+    context: &'a Context<'a>,
+    access: &'a Access,
+    rules: &'a WholeRecord,
+}
+
+impl Finder<'_> {
+    /// Documents that `relatesTo` names with code `replaces`.
+    fn stated(&self, body: &Resource) -> Result<Vec<Stored>, Problem> {
+        let relations = body.get("relatesTo").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut found = Vec::new();
+        for (index, relation) in relations.iter().enumerate() {
+            if relation.get("code").and_then(Value::as_str) != Some("replaces") {
+                continue;
+            }
+            let path = format!("DocumentReference.relatesTo[{index}].target");
+            let missing = || Problem::at(IssueKind::ReferenceUnresolved, path.clone(), "The document to replace is not here");
+            let target = relation.get("target").ok_or_else(missing)?;
+            let documents = self.target(target)?;
+            if documents.is_empty() {
+                return Err(missing());
+            }
+            for document in documents {
+                if self.is_entitled(&document)? {
+                    found.push(document);
+                } else if self.sees(&document)? {
+                    let text = "Only its depositor, an author or the custodian structure replaces a document (BR-42)";
+                    return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.relatesTo", text));
+                } else {
+                    return Err(missing());
+                }
+            }
         }
-        let path = format!("DocumentReference.relatesTo[{index}].target");
-        let missing = || Problem::at(IssueKind::ReferenceUnresolved, path.clone(), "The document to replace is not here");
-        let target = relation.get("target").ok_or_else(missing)?;
-        let documents = if let Some(reference) = target.get("reference").and_then(Value::as_str) {
-            let (_, pid, rid) = context.server.resolve(reference).ok_or_else(missing)?;
-            store::resource_places(context.unit, rules, &[(pid, rid)])?
-        } else {
+        Ok(found)
+    }
+
+    /// The documents that a `relatesTo.target` names, by reference or by identifier.
+    fn target(&self, target: &Value) -> Result<Vec<Stored>, Problem> {
+        let Some(reference) = target.get("reference").and_then(Value::as_str) else {
             let text = |name: &str| {
                 target.get("identifier").and_then(|identifier| identifier.get(name)).and_then(Value::as_str).unwrap_or_default()
             };
-            by_identifier(context, rules, "DocumentReference", &format!("{}|{}", text("system"), text("value")))?
+            return self.by_identifier("DocumentReference", &format!("{}|{}", text("system"), text("value")));
         };
-        if documents.is_empty() {
-            return Err(missing());
-        }
-        found.extend(documents.into_iter().filter(|document| document.resource_type.name() == "DocumentReference"));
+        let Some((_, pid, rid)) = self.context.server.resolve(reference) else { return Ok(Vec::new()) };
+        let mut documents = store::record_places(self.context.unit, self.rules, &[(pid, rid)])?;
+        documents.retain(|document| document.resource_type.name() == "DocumentReference" && !is_withdrawn(document));
+        Ok(documents)
     }
-    Ok(found)
+
+    /// Documents that `parentDocument` of the header names.
+    fn parents(&self, header: &Header, issues: &mut Vec<Issue>) -> Result<Vec<Stored>, Problem> {
+        let related = header.related_documents.iter().filter(|related| related.type_code == "RPLC");
+        let ids: Vec<&Id> = related.flat_map(|related| &related.ids).collect();
+        let mut kept = Vec::new();
+        let mut others = false;
+        for id in &ids {
+            for old in self.by_identifier("DocumentReference", &token(id))? {
+                if self.is_entitled(&old)? {
+                    kept.push(old);
+                } else {
+                    others |= self.sees(&old)?;
+                }
+            }
+        }
+        if others {
+            warn(issues, "The document that this one replaces belongs to another depositor: both stay (BR-42)");
+        } else if kept.is_empty() && !ids.is_empty() {
+            warn(issues, "The document that this one replaces is not here (BR-42)");
+        }
+        Ok(kept)
+    }
+
+    /// The other versions by setId and versionNumber: a Composition holds both (C6).
+    fn family_of(&self, header: &Header, issues: &mut Vec<Issue>) -> Result<Family, Problem> {
+        let mut family = Family::default();
+        let (Some(set_id), Some(version)) = (&header.set_id, header.version_number) else { return Ok(family) };
+        for composition in self.by_identifier("Composition", &token(set_id))? {
+            let composition: Resource = parsed(&composition)?;
+            let source = composition.get("meta").and_then(|meta| meta.get("source")).and_then(Value::as_str);
+            let Some((other, source)) = version_number(&composition).zip(source) else { continue };
+            for document in self.by_identifier("DocumentReference", &master(source))? {
+                if !self.is_entitled(&document)? {
+                    // Of what he does not see nothing shows, not even that it is there.
+                    if other < version && self.sees(&document)? {
+                        warn(issues, "An earlier version belongs to another depositor: both stay (BR-42)");
+                    }
+                } else if other < version {
+                    family.earlier.push((other, document));
+                } else if other > version {
+                    family.later.push(document);
+                } else {
+                    warn(issues, "Another document has this setId and versionNumber: both stay (BR-42)");
+                }
+            }
+        }
+        Ok(family)
+    }
+
+    /// Resources of this type with this identifier, in the whole record, the withdrawn ones left out.
+    fn by_identifier(&self, resource_type: &str, token: &str) -> Result<Vec<Stored>, Problem> {
+        let escaped = token.replace('\\', "\\\\").replace(',', "\\,");
+        let parameters = Parameters(vec![("identifier".into(), escaped)]);
+        let query = crate::service::search::parse(self.context, known_type(resource_type)?, &parameters)?;
+        let mut found = store::record_search(self.context.unit, self.rules, &query.plan, FAMILY_MAX)?;
+        found.retain(|found| !is_withdrawn(found));
+        Ok(found)
+    }
+
+    /// Depositor, author, or custodian structure of the old document.
+    fn is_entitled(&self, old: &Stored) -> Result<bool, Problem> {
+        let caller = &self.context.request.caller;
+        let Some(who) = caller.who() else { return Ok(matches!(caller, Caller::Operator | Caller::Server)) };
+        if store::authored_by(self.context.unit, self.rules, old.rid, &who)? {
+            return Ok(true);
+        }
+        let structure = match caller {
+            Caller::Professional(professional) => professional.structure.clone(),
+            Caller::System(system) => Some(system.structure.clone()),
+            Caller::Patient(_) | Caller::Operator | Caller::Server => None,
+        };
+        let Some(structure) = structure else { return Ok(false) };
+        store::authored_by(self.context.unit, self.rules, old.rid, &format!("custodian:{}", structure.as_str()))
+    }
+
+    /// Whether the caller may be told that a document is here.
+    fn sees(&self, document: &Stored) -> Result<bool, Problem> {
+        let seen = store::resource_read(self.context.unit, self.access, document.resource_type, document.rid)?;
+        Ok(seen.is_some())
+    }
 }
 
-/// Resources of this type with this identifier, in the whole record.
-fn by_identifier(context: &Context<'_>, rules: &Access, resource_type: &str, token: &str) -> Result<Vec<Stored>, Problem> {
-    let escaped = token.replace('\\', "\\\\").replace(',', "\\,");
-    let parameters = Parameters(vec![("identifier".into(), escaped)]);
-    let query = crate::service::search::parse(context, super::super::known_type(resource_type)?, &parameters)?;
-    let page = PageRequest { count: FAMILY_MAX, total: false, cursor: None };
-    Ok(store::resource_search(context.unit, rules, &query.plan, &page, &mut |_| true)?.resources)
-}
-
-/// The documents of one setId with their version: a Composition holds both (C6).
-fn family(context: &Context<'_>, rules: &Access, set_id: &Id) -> Result<Vec<(i64, Stored)>, Problem> {
-    let mut documents = Vec::new();
-    for composition in by_identifier(context, rules, "Composition", &token(set_id))? {
-        let composition: Resource = parsed(&composition)?;
-        let source = composition.get("meta").and_then(|meta| meta.get("source")).and_then(Value::as_str);
-        let Some((version, source)) = version(&composition).zip(source) else { continue };
-        for document in by_identifier(context, rules, "DocumentReference", &master(source))? {
-            documents.push((version, document));
-        }
-    }
-    Ok(documents)
+fn is_withdrawn(stored: &Stored) -> bool {
+    stored.labels & label::WITHDRAWN != 0
 }
 
 /// meta.source of extracted data as the token of its document: a URI, or `urn:oid:root#extension`.
@@ -144,29 +230,13 @@ fn master(source: &str) -> String {
     }
 }
 
-fn version(composition: &Resource) -> Option<i64> {
+fn version_number(composition: &Resource) -> Option<i64> {
     let extensions = composition.get("extension")?.as_array()?;
     let version = extensions.iter().find(|extension| {
         extension.get("url").and_then(Value::as_str)
             == Some("http://hl7.org/fhir/5.0/StructureDefinition/extension-Composition.version")
     })?;
     version.get("valueString")?.as_str()?.parse().ok()
-}
-
-/// Depositor, author, or custodian structure of the old document.
-fn entitled(context: &Context<'_>, rules: &Access, old: &Stored) -> Result<bool, Problem> {
-    let caller = &context.request.caller;
-    let Some(who) = caller.who() else { return Ok(matches!(caller, Caller::Operator | Caller::Server)) };
-    if store::authored_by(context.unit, rules, old.rid, &who)? {
-        return Ok(true);
-    }
-    let structure = match caller {
-        Caller::Professional(professional) => professional.structure.clone(),
-        Caller::System(system) => Some(system.structure.clone()),
-        Caller::Patient(_) | Caller::Operator | Caller::Server => None,
-    };
-    let Some(structure) = structure else { return Ok(false) };
-    Ok(store::authored_by(context.unit, rules, old.rid, &format!("custodian:{}", structure.as_str()))?)
 }
 
 pub(super) fn parsed(stored: &Stored) -> Result<Resource, Problem> {
