@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// Bytes up to which work is done on the worker itself; a job of more would stall the other connections of the worker.
 const INLINE_MAX: usize = 64 << 10;
-/// How much of a body that is too large is read and forgotten, so that the client hears the answer.
+/// How far beyond the bound a body that is too large is read and forgotten, so that the client hears the answer.
 const REST_MAX: usize = 4 << 20;
-/// How long.
+/// For how long.
 const REST_TIME: Duration = Duration::from_secs(5);
 
 /// Runs a job over so many bytes: on a thread of its own where they are many.
@@ -81,15 +81,18 @@ pub(super) async fn read(
 }
 
 async fn collect(mut payload: web::Payload, announced: Option<usize>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    if announced.is_some_and(|length| length > bytes_max) {
-        drain(payload).await;
+    if let Some(length) = announced.filter(|length| *length > bytes_max) {
+        // Of one that is far too large nothing is read: the connection ends with the answer.
+        if length <= bytes_max.saturating_add(REST_MAX) {
+            drain(payload, length).await;
+        }
         return Err(too_large(bytes_max));
     }
     let mut bytes = Vec::with_capacity(announced.unwrap_or_default().min(1 << 20));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_broken| Problem::new(IssueKind::Malformed, "The body ended before its announced length"))?;
         if bytes.len().saturating_add(chunk.len()) > bytes_max {
-            drain(payload).await;
+            drain(payload, REST_MAX).await;
             return Err(too_large(bytes_max));
         }
         bytes.extend_from_slice(&chunk);
@@ -102,12 +105,12 @@ fn too_large(bytes_max: usize) -> Problem {
 }
 
 /// Reads and forgets a bounded rest, so that the client hears the answer instead of a reset connection.
-async fn drain(mut payload: web::Payload) {
+async fn drain(mut payload: web::Payload, rest_max: usize) {
     let read = async move {
         let mut rest = 0_usize;
         while let Some(Ok(chunk)) = payload.next().await {
             rest = rest.saturating_add(chunk.len());
-            if rest > REST_MAX {
+            if rest > rest_max {
                 return;
             }
         }

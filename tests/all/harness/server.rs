@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
+use dmp_fhir::audit::Action;
 use dmp_fhir::auth::{Caller, LocalIssuer, Professional, PurposeOfUse, System, TokenRequest};
 use dmp_fhir::config::{Options, Settings};
 use dmp_fhir::fhir::identifier::{Finess, Ins, Rpps};
@@ -198,9 +199,9 @@ impl World {
     }
 
     /// Action and status of the newest row of the trace.
-    pub(crate) fn last_traced(&self) -> (String, i32) {
+    pub(crate) fn last_traced(&self) -> (Action, u16) {
         use diesel::RunQueryDsl;
-        let newest = "SELECT CAST(action AS TEXT) AS action, CAST(status AS INTEGER) AS status FROM audit ORDER BY at DESC, seq DESC LIMIT 1";
+        let newest = "SELECT action, status FROM audit ORDER BY at DESC, seq DESC LIMIT 1";
         let rows: Vec<Traced> = match self.database.strip_prefix("sqlite:") {
             Some(file) => {
                 let mut trace = SqliteConnection::establish(&format!("{file}.trace")).unwrap();
@@ -208,7 +209,8 @@ impl World {
             }
             None => diesel::sql_query(newest).load(&mut PgConnection::establish(&self.database).unwrap()).unwrap(),
         };
-        rows.into_iter().next().map(|row| (row.action, row.status)).expect("a row of the trace")
+        let row = rows.first().expect("a row of the trace");
+        (Action::from_number(row.action).unwrap(), u16::try_from(row.status).unwrap())
     }
 
     /// Keeps every other writer out for as long as the connection lives.
@@ -252,10 +254,10 @@ impl World {
 /// A row of the trace, as [`World::last_traced`] reads it.
 #[derive(diesel::QueryableByName)]
 struct Traced {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    action: String,
-    #[diesel(sql_type = diesel::sql_types::Integer)]
-    status: i32,
+    #[diesel(sql_type = diesel::sql_types::SmallInt)]
+    action: i16,
+    #[diesel(sql_type = diesel::sql_types::SmallInt)]
+    status: i16,
 }
 
 /// Transaction that opens a record.
