@@ -77,9 +77,9 @@ fn capabilities(base: &str, started: &str) -> Resource {
         let answered = search::registry().parameters(resource_type).filter(|parameter| parameter.code != "_query");
         answered.map(move |parameter| SearchParameterDescription {
             resource_type: Some(resource_type),
-            name: &parameter.code,
+            name: parameter.code,
             kind: parameter.kind().code(),
-            definition: Some(&parameter.url),
+            definition: Some(parameter.url),
         })
     });
     statement(CapabilityInput {

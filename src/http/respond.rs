@@ -60,15 +60,14 @@ pub(super) async fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse {
 /// `capability` makes a [`Statement`].
 pub(super) async fn public(statement: &Statement, wishes: &Wishes) -> HttpResponse {
     let ready = match wishes.format {
+        Format::Json if wishes.pretty => None,
         Format::Json => Some(statement.json()),
         Format::Xml => statement.xml(),
     };
     let mut response = HttpResponse::Ok();
     headers(&mut response);
     match ready {
-        Some(bytes) if !wishes.gzip && !(wishes.pretty && wishes.format == Format::Json) => {
-            response.insert_header((header::CONTENT_TYPE, wishes.format.content_type())).body(bytes)
-        }
+        Some(bytes) if !wishes.gzip => response.insert_header((header::CONTENT_TYPE, wishes.format.content_type())).body(bytes),
         _ => finish(response, Content::Fhir(statement.json().to_vec()), wishes).await,
     }
 }

@@ -231,6 +231,7 @@ fn line(row: &ResultRow<'_>, unit: &str) -> Markup {
 
 fn antibiogram(isolate: &Isolate<'_, '_>, index: usize) -> Markup {
     let anchor = format!("i{index}");
+    let with_ranges = isolate.members.iter().any(|row| !row.range.is_empty());
     html! {
         article.card.analysis id=(anchor) aria-labelledby=(format!("{anchor}-name")) {
             header {
@@ -244,13 +245,13 @@ fn antibiogram(isolate: &Isolate<'_, '_>, index: usize) -> Markup {
             div.scroll {
                 table {
                     caption { "Ce que cette souche a donné, antibiotiques compris" }
-                    thead { tr { th scope="col" { "Analyse ou antibiotique" } th scope="col" { "Valeur" } th scope="col" { "Référence" } th scope="col" { "Interprétation" } } }
+                    thead { tr { th scope="col" { "Analyse ou antibiotique" } th scope="col" { "Valeur" } @if with_ranges { th scope="col" { "Référence" } } th scope="col" { "Interprétation" } } }
                     tbody {
                         @for row in &isolate.members {
                             tr {
                                 th scope="row" { (row.code.name) }
                                 td { (value(row)) (notes(row)) }
-                                td.range { (row.range) }
+                                @if with_ranges { td.range { (row.range) } }
                                 td { (marks(row)) (flags(row)) }
                             }
                         }

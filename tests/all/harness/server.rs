@@ -199,6 +199,7 @@ impl World {
     }
 
     /// Action and status of the newest row of the trace.
+    #[expect(clippy::disallowed_methods, reason = "one statement of a test, run once")]
     pub(crate) fn last_traced(&self) -> (Action, u16) {
         use diesel::RunQueryDsl;
         let newest = "SELECT action, status FROM audit ORDER BY at DESC, seq DESC LIMIT 1";
