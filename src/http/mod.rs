@@ -1,5 +1,8 @@
 //! The only user of actix-web: listener, routes, requests parsed into interactions, outcomes made into answers.
+mod ask;
+mod body;
 mod capability;
+mod counted;
 mod limits;
 mod metrics;
 mod page;
@@ -13,11 +16,13 @@ use crate::search::Keyer;
 use crate::service::Server;
 use crate::store::{self, Store};
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +57,15 @@ pub(crate) struct State {
     pub(crate) limits: limits::Limits,
     pub(crate) metrics: metrics::Metrics,
     pub(crate) settings: Settings,
-    /// When this process started, an instant.
-    pub(crate) started: String,
+    /// What `/metadata` answers.
+    pub(crate) statement: capability::Statement,
+}
+
+impl State {
+    /// How long one request may take.
+    pub(crate) fn request_time(&self) -> Duration {
+        Duration::from_secs(self.settings.request_seconds_max)
+    }
 }
 
 /// A server that accepts requests.
@@ -102,6 +114,7 @@ impl Running {
 pub fn serve(settings: Settings) -> Result<Running, StartError> {
     let mut database = store::Settings::new(&settings.database);
     database.master_key.clone_from(&settings.master_key);
+    database.deadline = Duration::from_secs(settings.request_seconds_max);
     let store = Store::open(&database)?;
     let listener =
         TcpListener::bind(settings.listen).map_err(|source| StartError::Listen { address: settings.listen, source })?;
@@ -122,17 +135,19 @@ pub fn serve(settings: Settings) -> Result<Running, StartError> {
         limits: limits::Limits::new(&settings),
         metrics: metrics::Metrics::default(),
         settings: settings.clone(),
-        started: crate::clock::now().instant(),
+        statement: capability::Statement::new(&base, &crate::clock::now().instant()),
     });
     let tls = settings.tls.as_ref().map(|(cert, key)| acceptor(cert, key)).transpose()?;
     let (send, receive) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let workers = std::thread::available_parallelism().map_or(2, usize::from);
-            let factory = HttpServer::new(move || App::new().app_data(state.clone()).configure(routes::configure))
-                .workers(workers)
-                .shutdown_timeout(30)
-                .client_request_timeout(std::time::Duration::from_secs(30));
+            let factory = HttpServer::new(move || {
+                App::new().app_data(state.clone()).wrap(from_fn(counted::counted)).configure(routes::configure)
+            })
+            .workers(workers)
+            .shutdown_timeout(30)
+            .client_request_timeout(Duration::from_secs(30));
             let bound = match tls {
                 Some(acceptor) => factory.listen_openssl(listener, acceptor)?,
                 None => factory.listen(listener)?,

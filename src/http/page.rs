@@ -1,23 +1,24 @@
 //! The pages: sign-in by token, one record, its originals. Each asks the same interactions as every other client.
-use super::State;
+use super::ask::{Asker, Failure};
 use super::respond::{self, Wishes};
-use crate::audit::Body;
+use super::{State, body, counted, request as fields};
+use crate::audit::Action;
 use crate::auth::Caller;
+use crate::clock;
 use crate::fhir::identifier::{INS_OIDS, Ins};
 use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::pages::{self, HomePage, RecordLink, RecordPage};
 use crate::service;
-use crate::store::Recorded;
-use crate::{clock, ids};
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
-use std::sync::Arc;
 
 const COOKIE: &str = "dmp_session";
-/// Most resources that one page shows.
+/// Greatest body of a form: a token is a few KiB.
+const FORM_BYTES_MAX: usize = 16 << 10;
+/// Most resources of one page of a search.
 const COUNT: &str = "1000";
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -31,80 +32,109 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .route("/page/Binary/{id}", web::get().to(document));
 }
 
-#[derive(serde::Deserialize)]
-struct SignIn {
-    token: String,
+/// A page, or the page that says why there is none.
+type Answer = Result<HttpResponse, HttpResponse>;
+
+fn either(answer: Answer) -> HttpResponse {
+    match answer {
+        Ok(response) | Err(response) => response,
+    }
 }
 
 /// Checks the token and keeps it in a cookie that scripts and other sites cannot use.
-async fn sign_in(form: web::Form<SignIn>, state: web::Data<State>) -> HttpResponse {
-    let token = form.into_inner().token.trim().to_owned();
+async fn sign_in(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+    counted::name(&request, "page-sign-in");
+    let token = match field(&request, payload, &state, "token").await {
+        Ok(token) => token,
+        Err(problem) => return failure(&Failure::from(&problem), None),
+    };
     if let Err(problem) = state.verifier.verify(&token, clock::now()) {
         return html(StatusCode::UNAUTHORIZED, pages::sign_in(Some(&problem.to_string())));
     }
-    let secure = state.server.base().starts_with("https://");
-    let cookie = Cookie::build(COOKIE, token).path("/").http_only(true).secure(secure).same_site(SameSite::Strict).finish();
+    let cookie = session(token, &state);
     HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).cookie(cookie).finish()
 }
 
-async fn sign_out() -> HttpResponse {
-    let mut cookie = Cookie::build(COOKIE, "").path("/").http_only(true).same_site(SameSite::Strict).finish();
+async fn sign_out(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    counted::name(&request, "page-sign-out");
+    let mut cookie = session(String::new(), &state);
     cookie.make_removal();
     HttpResponse::SeeOther().insert_header((header::LOCATION, "/")).cookie(cookie).finish()
 }
 
-async fn style() -> HttpResponse {
+fn session(token: String, state: &State) -> Cookie<'static> {
+    let secure = state.server.base().starts_with("https://");
+    Cookie::build(COOKIE, token).path("/").http_only(true).secure(secure).same_site(SameSite::Strict).finish()
+}
+
+async fn style(request: HttpRequest) -> HttpResponse {
+    counted::name(&request, "page-style");
     HttpResponse::Ok()
         .content_type("text/css; charset=utf-8")
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CACHE_CONTROL, "max-age=3600"))
         .body(pages::STYLE)
 }
 
 /// Sign-in, or the records that the caller may read.
 async fn home(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    let caller = match caller(&request, &state) {
-        Ok(Some(caller)) => caller,
-        Ok(None) => return html(StatusCode::OK, pages::sign_in(None)),
-        Err(problem) => return html(StatusCode::UNAUTHORIZED, pages::sign_in(Some(&problem.to_string()))),
+    counted::name(&request, "page-home");
+    if request.cookie(COOKIE).is_none() {
+        return html(StatusCode::OK, pages::sign_in(None));
+    }
+    either(home_page(&request, &state).await)
+}
+
+async fn home_page(request: &HttpRequest, state: &web::Data<State>) -> Answer {
+    let caller = signed_in(request, state, Action::Query).await?;
+    let asker = Asker::new(state, &caller, counted::id(request));
+    let search = cohort_of_patients().map_err(|problem| failure(&Failure::from(&problem), Some(&caller)))?;
+    let (records, notice) = match asker.every_page(search).await {
+        Ok(found) => (Some(links(&found)), pages::has_more(&found).then_some("Tous vos dossiers ne sont pas affichés ici.")),
+        // A list that the server does not give is no reason to show nothing.
+        Err(refused) if refused.is_refusal() => (None, Some(no_list(&caller))),
+        Err(other) => return Err(failure(&other, Some(&caller))),
     };
-    let parameters = Parameters(vec![("_count".to_owned(), "100".to_owned())]);
-    let resource_type = match service::known_type("Patient") {
-        Ok(resource_type) => resource_type,
-        Err(problem) => return failure(&problem),
-    };
-    let search = Interaction::Search { resource_type, place: SearchPlace::Cohort, parameters };
-    match ask(&state, &caller, search).await {
-        Ok(found) => html(
-            StatusCode::OK,
-            pages::home(&HomePage {
-                caller: name(&caller),
-                records: &links(&found),
-                may_look_up: may_look_up(&caller),
-                notice: None,
-            }),
-        ),
-        Err(problem) => failure(&problem),
+    let page = HomePage { caller: name(&caller), records: records.as_deref(), may_look_up: may_look_up(&caller), notice };
+    Ok(html(StatusCode::OK, pages::home(&page)))
+}
+
+fn cohort_of_patients() -> Result<Interaction, Problem> {
+    Ok(Interaction::Search {
+        resource_type: service::known_type("Patient")?,
+        place: SearchPlace::Cohort,
+        parameters: Parameters(vec![("_count".to_owned(), COUNT.to_owned())]),
+    })
+}
+
+/// What is said in the place of a list that was refused.
+fn no_list(caller: &Caller) -> &'static str {
+    if may_look_up(caller) {
+        "La liste de vos dossiers ne peut pas être affichée ; cherchez un dossier par son matricule."
+    } else {
+        "Aucun dossier ne vous est ouvert."
     }
 }
 
 /// One record: identity, documents, results, and, for the patient, who looked at it.
 async fn record(request: HttpRequest, path: web::Path<String>, state: web::Data<State>) -> HttpResponse {
-    let caller = match caller(&request, &state) {
-        Ok(Some(caller)) => caller,
-        Ok(None) | Err(_) => return html(StatusCode::UNAUTHORIZED, pages::sign_in(None)),
-    };
-    match record_page(&state, &caller, &path.into_inner()).await {
-        Ok(page) => html(StatusCode::OK, page),
-        Err(problem) => failure(&problem),
-    }
+    counted::name(&request, "page-record");
+    either(record_page(&request, &state, &path.into_inner()).await)
 }
 
-async fn record_page(state: &State, caller: &Caller, id: &str) -> Result<String, Problem> {
-    let place = state.server.store.id_cipher().open(id);
+async fn record_page(request: &HttpRequest, state: &web::Data<State>, id: &str) -> Answer {
+    let caller = signed_in(request, state, Action::Read).await?;
+    let page = record_html(&Asker::new(state, &caller, counted::id(request)), id).await;
+    page.map(|page| html(StatusCode::OK, page)).map_err(|problem| failure(&problem, Some(&caller)))
+}
+
+async fn record_html(asker: &Asker<'_>, id: &str) -> Result<String, Failure> {
+    let place = asker.state.server.store.id_cipher().open(id);
     let record = SearchPlace::Record(place.map_or(RecordName::Unknown, |(pid, _)| RecordName::Pid(pid)));
-    let patient = ask(state, caller, Interaction::Read(Target { resource_type: service::known_type("Patient")?, place })).await?;
-    let search = |name: &str, sort: &str| -> Result<Interaction, Problem> {
-        let parameters = [("patient", id), ("_sort", sort), ("_count", COUNT)];
+    let read = Interaction::Read(Target { resource_type: service::known_type("Patient")?, place });
+    let patient = asker.ask(read).await?;
+    let search = |name: &str| -> Result<Interaction, Problem> {
+        let parameters = [("patient", id), ("_sort", "-date"), ("_count", COUNT)];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Interaction::Search {
             resource_type: service::known_type(name)?,
@@ -112,33 +142,45 @@ async fn record_page(state: &State, caller: &Caller, id: &str) -> Result<String,
             parameters: Parameters(parameters.to_vec()),
         })
     };
-    let documents = ask(state, caller, search("DocumentReference", "-date")?).await?;
-    let observations = ask(state, caller, search("Observation", "-date")?).await?;
-    let accesses = match caller {
-        Caller::Patient(_) => Some(ask(state, caller, search("AuditEvent", "-date")?).await?),
+    // What was replaced is no answer of these searches, save a document, whose state the list shows.
+    let documents = asker.every_page(search("DocumentReference")?).await?;
+    let observations = asker.every_page(search("Observation")?).await?;
+    let accesses = match asker.caller {
+        Caller::Patient(_) => Some(asker.every_page(search("AuditEvent")?).await?),
         Caller::Professional(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
     };
-    Ok(pages::record(&RecordPage {
-        patient: &patient,
-        documents: &documents,
-        observations: &observations,
-        accesses: accesses.as_ref(),
-        base: "/page",
-        caller: name(caller),
-        notice: None,
-    }))
+    let (caller, entries) = (name(asker.caller).to_owned(), pages::entries(&observations) + pages::entries(&documents));
+    let render = move || {
+        pages::record(&RecordPage {
+            patient: &patient,
+            documents: &documents,
+            observations: &observations,
+            accesses: accesses.as_ref(),
+            base: "/page",
+            caller: &caller,
+            notice: None,
+        })
+    };
+    // An entry is about a KiB of page.
+    Ok(body::off_worker(entries.saturating_mul(1024), render).await?)
 }
 
 /// The original of a document, never run in this origin (decision 16).
 async fn document(request: HttpRequest, path: web::Path<String>, state: web::Data<State>) -> HttpResponse {
-    let caller = match caller(&request, &state) {
-        Ok(Some(caller)) => caller,
-        Ok(None) | Err(_) => return html(StatusCode::UNAUTHORIZED, pages::sign_in(None)),
-    };
-    let Some(resource_type) = ResourceType::parse("Binary") else { return HttpResponse::NotFound().finish() };
-    let place = state.server.store.id_cipher().open(&path.into_inner());
-    let recorded = interact(&state, &caller, Interaction::RetrieveDocument(Target { resource_type, place })).await;
-    respond::respond(recorded, &Wishes::default(), state.server.base())
+    counted::name(&request, "page-document");
+    either(document_page(&request, &state, &path.into_inner()).await)
+}
+
+async fn document_page(request: &HttpRequest, state: &web::Data<State>, id: &str) -> Answer {
+    let caller = signed_in(request, state, Action::Read).await?;
+    let Some(resource_type) = ResourceType::parse("Binary") else { return Ok(HttpResponse::NotFound().finish()) };
+    let place = state.server.store.id_cipher().open(id);
+    let asker = Asker::new(state, &caller, counted::id(request));
+    let recorded = asker.interact(Interaction::RetrieveDocument(Target { resource_type, place })).await;
+    if recorded.status() >= 300 {
+        return Err(failure(&Failure::of(&recorded.into_outcome()), Some(&caller)));
+    }
+    Ok(respond::respond(recorded, &Wishes::default(), state.server.base()).await)
 }
 
 /// How the caller is named at the top of a page.
@@ -171,73 +213,65 @@ fn links(found: &Value) -> Vec<RecordLink> {
         .collect()
 }
 
-#[derive(serde::Deserialize)]
-struct LookUp {
-    ins: String,
-}
-
 /// The record of a matricule, under whichever of the accepted OIDs it is: TD0.2, then its page.
-async fn look_up(request: HttpRequest, form: web::Form<LookUp>, state: web::Data<State>) -> HttpResponse {
-    let caller = match caller(&request, &state) {
-        Ok(Some(caller)) => caller,
-        Ok(None) | Err(_) => return html(StatusCode::UNAUTHORIZED, pages::sign_in(None)),
-    };
+async fn look_up(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+    counted::name(&request, "page-look-up");
+    either(look_up_page(&request, payload, &state).await)
+}
+
+async fn look_up_page(request: &HttpRequest, payload: web::Payload, state: &web::Data<State>) -> Answer {
+    let caller = signed_in(request, state, Action::Existence).await?;
+    let shown = |problem: &Failure| failure(problem, Some(&caller));
+    let ins = field(request, payload, state, "ins").await.map_err(|problem| shown(&Failure::from(&problem)))?;
+    let asker = Asker::new(state, &caller, counted::id(request));
     for oid in INS_OIDS {
-        let Some(ins) = Ins::new(oid, form.ins.trim()) else { continue };
+        let Some(ins) = Ins::new(oid, &ins) else { continue };
         if let Err(problem) = state.limits.existence(&caller) {
-            return failure(&problem);
+            return Err(shown(&asker.refuse(&problem, Action::Existence).await));
         }
-        match ask(&state, &caller, Interaction::Existence { ins: Some(ins) }).await {
-            Ok(found) => {
-                if let Some(link) = links(&found).into_iter().next() {
-                    return HttpResponse::SeeOther().insert_header((header::LOCATION, link.href)).finish();
-                }
-            }
-            Err(problem) => return failure(&problem),
+        let found = asker.ask(Interaction::Existence { ins: Some(ins) }).await.map_err(|problem| shown(&problem))?;
+        if let Some(link) = links(&found).into_iter().next() {
+            return Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, link.href)).finish());
         }
     }
-    failure(&Problem::new(IssueKind::ResourceNotFound, "Aucun dossier pour ce matricule"))
-}
-
-/// Who is signed in: none without a cookie.
-fn caller(request: &HttpRequest, state: &State) -> Result<Option<Caller>, Problem> {
-    let Some(cookie) = request.cookie(COOKIE) else { return Ok(None) };
-    let caller = state.verifier.verify(cookie.value(), clock::now())?;
-    state.limits.request(&caller)?;
-    Ok(Some(caller))
-}
-
-async fn interact(state: &State, caller: &Caller, interaction: Interaction) -> Recorded {
-    let id = ids::random::<16>().map_or_else(|_no_entropy| String::new(), |bytes| uuid::Uuid::from_bytes(bytes).to_string());
-    let request = service::Request {
-        caller: caller.clone(),
-        interaction,
-        lenient: false,
-        none_match: None,
-        modified_since: None,
-        query: None,
-        id,
+    let page = HomePage {
+        caller: name(&caller),
+        records: None,
+        may_look_up: may_look_up(&caller),
+        notice: Some("Aucun dossier pour ce matricule."),
     };
-    service::answer(Arc::clone(&state.server), request).await
+    Ok(html(StatusCode::NOT_FOUND, pages::home(&page)))
 }
 
-/// The FHIR answer of an interaction, or why there is none.
-async fn ask(state: &State, caller: &Caller, interaction: Interaction) -> Result<Value, Problem> {
-    let outcome = interact(state, caller, interaction).await.into_outcome();
-    let Body::Fhir(bytes) = outcome.body else { return Err(Problem::new(IssueKind::Internal, "No answer")) };
-    let value: Value = serde_json::from_slice(&bytes).map_err(|_not_json| Problem::new(IssueKind::Internal, "No answer"))?;
-    if outcome.status < 300 {
-        return Ok(value);
+/// One field of a form, without the white space around it.
+async fn field(request: &HttpRequest, payload: web::Payload, state: &State, name: &str) -> Result<String, Problem> {
+    let sent = body::read(request, payload, FORM_BYTES_MAX, state.request_time()).await?;
+    let bytes = sent.unpack(FORM_BYTES_MAX)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_not_utf8| Problem::new(IssueKind::Malformed, "The form is not UTF-8"))?;
+    let value = fields::parameters(text)?.get(name).map(|value| value.trim().to_owned());
+    value.ok_or_else(|| Problem::new(IssueKind::Malformed, format!("The form has no field {name}")))
+}
+
+/// Who is signed in, within his bounds; otherwise the page that says what is wrong. `action` is what he wanted to do.
+async fn signed_in(request: &HttpRequest, state: &web::Data<State>, action: Action) -> Result<Caller, HttpResponse> {
+    let Some(cookie) = request.cookie(COOKIE) else {
+        return Err(html(StatusCode::UNAUTHORIZED, pages::sign_in(None)));
+    };
+    let caller = match state.verifier.verify(cookie.value(), clock::now()) {
+        Ok(caller) => caller,
+        Err(problem) => return Err(html(StatusCode::UNAUTHORIZED, pages::sign_in(Some(&problem.to_string())))),
+    };
+    if let Err(problem) = state.limits.request(&caller) {
+        let refused = Asker::new(state, &caller, counted::id(request)).refuse(&problem, action).await;
+        return Err(failure(&refused, Some(&caller)));
     }
-    let said =
-        value.get("issue").and_then(|issue| issue.get(0)).and_then(|issue| issue.get("diagnostics")).and_then(Value::as_str);
-    let kind = IssueKind::ALL.iter().find(|kind| kind.status() == outcome.status).copied().unwrap_or(IssueKind::Internal);
-    Err(Problem::new(kind, said.unwrap_or_default()))
+    Ok(caller)
 }
 
-fn failure(problem: &Problem) -> HttpResponse {
-    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    html(status, pages::problem(problem.status(), &problem.to_string()))
+/// The page of what did not succeed.
+fn failure(failure: &Failure, caller: Option<&Caller>) -> HttpResponse {
+    let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    html(status, pages::problem(failure.status, &failure.text, caller.map(name)))
 }
 
 fn html(status: StatusCode, body: String) -> HttpResponse {

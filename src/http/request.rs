@@ -23,6 +23,16 @@ pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
         .map_err(|_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded"))
 }
 
+/// The same the other way: parameters as the query of a URL, for the trace of what pages search.
+pub(crate) fn query(parameters: &Parameters) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let encoded = |text: &str| -> String {
+        text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    };
+    let pairs = parameters.0.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 /// How the client wants its answer; what it asks for wrongly is a 406.
 pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<Wishes, Problem> {
     let headers = request.headers();
@@ -87,7 +97,7 @@ pub(crate) fn resource(headers: &HeaderMap, bytes: &[u8]) -> Result<Resource, Pr
 /// What one request asks.
 pub(crate) fn interaction(
     server: &Server,
-    route: &Route<'_>,
+    route: &Route,
     parameters: Parameters,
     headers: &HeaderMap,
     body: &[u8],

@@ -1,13 +1,15 @@
 //! From a recorded outcome to the bytes of an answer: format, validators, compression, headers of raw content.
+use super::body;
+use super::capability::Statement;
 use crate::audit::{Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::media_type::Format;
 use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{Issue, IssueKind, Problem, xml};
 use crate::store::Recorded;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HttpDate};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
@@ -45,26 +47,42 @@ pub(crate) enum Return {
 }
 
 /// The answer of an interaction: only what was recorded can leave.
-pub(crate) fn respond(recorded: Recorded, wishes: &Wishes, base: &str) -> HttpResponse {
-    answer(recorded.into_outcome(), wishes, base)
+pub(super) async fn respond(recorded: Recorded, wishes: &Wishes, base: &str) -> HttpResponse {
+    answer(recorded.into_outcome(), wishes, base).await
 }
 
 /// A refusal before authentication: no data, counted and logged, not traced.
-pub(crate) fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse {
-    answer(Outcome::problem(problem, Vec::new()), wishes, "")
+pub(super) async fn refuse(problem: &Problem, wishes: &Wishes) -> HttpResponse {
+    answer(Outcome::problem(problem, Vec::new()), wishes, "").await
 }
 
-/// An answer without health data that needs no trace: `/metadata`.
-pub(crate) fn public(bytes: Vec<u8>, wishes: &Wishes) -> HttpResponse {
-    answer(Outcome::new(200, Body::Fhir(bytes), Vec::new()), wishes, "")
+/// `/metadata`: the one answer without a trace that is no refusal. It holds no health data, and only
+/// `capability` makes a [`Statement`].
+pub(super) async fn public(statement: &Statement, wishes: &Wishes) -> HttpResponse {
+    let ready = match wishes.format {
+        Format::Json if wishes.pretty => None,
+        Format::Json => Some(statement.json()),
+        Format::Xml => statement.xml(),
+    };
+    let mut response = HttpResponse::Ok();
+    headers(&mut response);
+    match ready {
+        Some(bytes) if !wishes.gzip => response.insert_header((header::CONTENT_TYPE, wishes.format.content_type())).body(bytes),
+        _ => finish(response, Content::Fhir(statement.json().to_vec()), wishes).await,
+    }
 }
 
-fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
-    let status = StatusCode::from_u16(outcome.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
+/// What every answer says.
+fn headers(response: &mut HttpResponseBuilder) {
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     response.insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     response.insert_header((header::VARY, "Accept, Accept-Encoding, Authorization"));
+}
+
+async fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(outcome.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    headers(&mut response);
     if let Some(version) = outcome.version {
         response.insert_header((header::ETAG, format!("W/\"{version}\"")));
     }
@@ -84,7 +102,7 @@ fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
             response.insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"));
             response.insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}\"")));
             response.insert_header((header::CONTENT_TYPE, content_type));
-            finish(response, bytes, wishes)
+            finish(response, Content::Raw(bytes), wishes).await
         }
         Body::Fhir(bytes) => {
             let written = matches!(outcome.status, 200 | 201) && outcome.location.is_some();
@@ -93,9 +111,7 @@ fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
                 Return::OperationOutcome if written => done(&outcome.remarks),
                 Return::Representation | Return::Minimal | Return::OperationOutcome => bytes,
             };
-            let (bytes, content_type) = formatted(bytes, wishes);
-            response.insert_header((header::CONTENT_TYPE, content_type));
-            finish(response, bytes, wishes)
+            finish(response, Content::Fhir(bytes), wishes).await
         }
     }
 }
@@ -128,17 +144,64 @@ fn pretty(bytes: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec_pretty(&value).ok()
 }
 
-fn finish(mut response: actix_web::HttpResponseBuilder, bytes: Vec<u8>, wishes: &Wishes) -> HttpResponse {
-    if wishes.gzip && bytes.len() > 1_400 {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-        if encoder.write_all(&bytes).is_ok()
-            && let Ok(packed) = encoder.finish()
-        {
-            response.insert_header((header::CONTENT_ENCODING, "gzip"));
-            return response.body(packed);
+/// A body before it is written.
+enum Content {
+    Fhir(Vec<u8>),
+    Raw(Vec<u8>),
+}
+
+/// A body as it leaves.
+struct Written {
+    bytes: Vec<u8>,
+    content_type: Option<&'static str>,
+    gzip: bool,
+}
+
+/// Writes the body as it is wished for: on a thread of its own where that is much work.
+async fn finish(mut response: HttpResponseBuilder, content: Content, wishes: &Wishes) -> HttpResponse {
+    let size = match &content {
+        Content::Fhir(bytes) if wishes.gzip || wishes.pretty || wishes.format == Format::Xml => bytes.len(),
+        Content::Raw(bytes) if wishes.gzip => bytes.len(),
+        Content::Fhir(_) | Content::Raw(_) => 0,
+    };
+    let asked = wishes.clone();
+    let written = match body::off_worker(size, move || write(content, &asked)).await {
+        Ok(written) => written,
+        Err(problem) => {
+            tracing::error!(issue = problem.kind().code(), "A body was not written");
+            return HttpResponse::InternalServerError().finish();
         }
+    };
+    if let Some(content_type) = written.content_type {
+        response.insert_header((header::CONTENT_TYPE, content_type));
     }
-    response.body(bytes)
+    if written.gzip {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    response.body(written.bytes)
+}
+
+fn write(content: Content, wishes: &Wishes) -> Written {
+    let (bytes, content_type) = match content {
+        Content::Raw(bytes) => (bytes, None),
+        Content::Fhir(bytes) => {
+            let (bytes, content_type) = formatted(bytes, wishes);
+            (bytes, Some(content_type))
+        }
+    };
+    if wishes.gzip
+        && bytes.len() > 1_400
+        && let Ok(packed) = packed(&bytes)
+    {
+        return Written { bytes: packed, content_type, gzip: true };
+    }
+    Written { bytes, content_type, gzip: false }
+}
+
+fn packed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 fn http_date(time: Millis) -> HttpDate {

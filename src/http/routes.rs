@@ -1,34 +1,36 @@
 //! The route table, and the one way from a request to its answer.
 use super::request::{self, text};
 use super::respond::{self, Wishes};
-use super::{State, capability, page};
+use super::{State, body, counted, page};
+use crate::audit::Action;
 use crate::auth::{self, Caller};
+use crate::clock;
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{Interaction, IssueKind, Problem};
 use crate::service;
-use crate::{clock, ids};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::StreamExt;
-use std::io::Read;
-use std::time::Instant;
+use std::sync::Arc;
+
+/// How a refusal of a method begins; the permitted ones follow, as in the Allow header.
+const ONLY: &str = "This path has only ";
 
 /// What a path below the FHIR base means, before its type and id are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route<'a> {
+pub(crate) enum Route {
     /// `GET [type]/[id]`.
-    Read { resource_type: &'a str, id: &'a str },
+    Read { resource_type: String, id: String },
     /// `GET [type]/[id]/_history/[version]`.
-    VersionRead { resource_type: &'a str, id: &'a str, version: &'a str },
+    VersionRead { resource_type: String, id: String, version: String },
     /// `GET [type]`, `POST [type]/_search`.
-    Search { resource_type: &'a str },
+    Search { resource_type: String },
     /// `POST [type]`.
-    Create { resource_type: &'a str },
+    Create { resource_type: String },
     /// `PUT [type]/[id]`.
-    Update { resource_type: &'a str, id: &'a str },
+    Update { resource_type: String, id: String },
     /// `GET DocumentReference/[id]/$translation`.
-    Translation { id: &'a str },
+    Translation { id: String },
     /// `POST [base]`.
     Base,
 }
@@ -37,25 +39,41 @@ pub(crate) enum Route<'a> {
 ///
 /// # Errors
 /// 404 for a path that means nothing, 405 with the permitted methods for a method that it does not have.
-fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
+fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let get = method == Method::GET || method == Method::HEAD;
-    let allow = |methods: &str| Err(Problem::new(IssueKind::NotSupported, format!("This path has only {methods}")));
+    let allow = |methods: &str| Err(Problem::new(IssueKind::NotSupported, format!("{ONLY}{methods}")));
+    let own = |segment: &&str| (*segment).to_owned();
     match segments.as_slice() {
         [] if method == Method::POST => Ok(Route::Base),
         [] => allow("POST"),
-        [resource_type, "_search"] if method == Method::POST => Ok(Route::Search { resource_type }),
+        [resource_type, "_search"] if method == Method::POST => Ok(Route::Search { resource_type: own(resource_type) }),
         [_, "_search"] => allow("POST"),
-        ["DocumentReference", id, "$translation"] if get => Ok(Route::Translation { id }),
-        [resource_type, id, "_history", version] if get => Ok(Route::VersionRead { resource_type, id, version }),
-        [resource_type] if get => Ok(Route::Search { resource_type }),
-        [resource_type] if method == Method::POST => Ok(Route::Create { resource_type }),
+        ["DocumentReference", id, "$translation"] if get => Ok(Route::Translation { id: own(id) }),
+        [resource_type, id, "_history", version] if get => {
+            Ok(Route::VersionRead { resource_type: own(resource_type), id: own(id), version: own(version) })
+        }
+        [resource_type] if get => Ok(Route::Search { resource_type: own(resource_type) }),
+        [resource_type] if method == Method::POST => Ok(Route::Create { resource_type: own(resource_type) }),
         [_] => allow("GET, HEAD, POST"),
-        [resource_type, id] if get => Ok(Route::Read { resource_type, id }),
-        [resource_type, id] if method == Method::PUT => Ok(Route::Update { resource_type, id }),
+        [resource_type, id] if get => Ok(Route::Read { resource_type: own(resource_type), id: own(id) }),
+        [resource_type, id] if method == Method::PUT => Ok(Route::Update { resource_type: own(resource_type), id: own(id) }),
         [_, _] => allow("GET, HEAD, PUT"),
         [_, _, "_history", _] | ["DocumentReference", _, "$translation"] => allow("GET, HEAD"),
         _ => Err(Problem::new(IssueKind::ResourceNotFound, "No such path below the FHIR base")),
+    }
+}
+
+/// What the trace calls a request that is refused before it is understood: by its method and the shape of its path.
+fn action(method: &Method, path: &str) -> Action {
+    let segments = path.split('/').filter(|segment| !segment.is_empty()).count();
+    match *method {
+        Method::POST if path.ends_with("/_search") => Action::Query,
+        Method::POST => Action::Create,
+        Method::PUT | Method::PATCH => Action::Update,
+        Method::DELETE => Action::Delete,
+        _ if segments == 1 => Action::Query,
+        _ => Action::Read,
     }
 }
 
@@ -69,106 +87,130 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .default_service(web::to(nowhere));
 }
 
-async fn health() -> HttpResponse {
+async fn health(request: HttpRequest) -> HttpResponse {
+    counted::name(&request, "health");
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-async fn metrics(state: web::Data<State>) -> HttpResponse {
+async fn metrics(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    counted::name(&request, "metrics");
     HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(state.metrics.text())
 }
 
 async fn nowhere() -> HttpResponse {
-    respond::refuse(&Problem::new(IssueKind::ResourceNotFound, "Nothing here; the FHIR base is /fhir"), &Wishes::default())
+    respond::refuse(&Problem::new(IssueKind::ResourceNotFound, "Nothing here; the FHIR base is /fhir"), &Wishes::default()).await
 }
 
 /// Every request below the FHIR base.
 async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
-    let start = Instant::now();
-    let id = request_id(&request);
-    let mut wishes = Wishes::default();
-    let mut interaction = "none";
-    let mut response = match handle(&request, payload, &state, &id, &mut wishes, &mut interaction).await {
-        Ok(response) => response,
-        Err(problem) => refused(&problem, &wishes),
-    };
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
-    let status = response.status().as_u16();
-    state.metrics.count(interaction, status, start.elapsed());
-    let duration_ms = start.elapsed().as_millis();
-    tracing::info!(request = id, interaction, status, duration_ms = u64::try_from(duration_ms).unwrap_or(u64::MAX), "Answered");
-    response
-}
-
-/// A refusal that nothing was read or written for.
-fn refused(problem: &Problem, wishes: &Wishes) -> HttpResponse {
-    let mut response = respond::refuse(problem, wishes);
-    if response.status() == StatusCode::UNAUTHORIZED
-        && let Ok(value) = HeaderValue::from_str(&auth::challenge(problem))
-    {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
-    }
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED
-        && let Some(methods) = problem.issues().next().and_then(|issue| issue.diagnostics.strip_prefix("This path has only "))
-        && let Ok(value) = HeaderValue::from_str(methods)
-    {
-        response.headers_mut().insert(header::ALLOW, value);
-    }
-    response
-}
-
-async fn handle(
-    request: &HttpRequest,
-    payload: web::Payload,
-    state: &web::Data<State>,
-    id: &str,
-    wishes: &mut Wishes,
-    name: &mut &'static str,
-) -> Result<HttpResponse, Problem> {
-    let query = request.query_string();
-    let mut parameters = request::parameters(query)?;
+    let asked = asked(&request);
     // An error about the format itself is answered in the default one.
-    *wishes = match request::wishes(request, &parameters) {
-        Ok(wishes) => wishes,
-        Err(_) if raw_binary(request) => Wishes::default(),
-        Err(problem) => return Err(problem),
+    let wishes = asked.as_ref().map_or_else(|_problem| Wishes::default(), |(wishes, _)| wishes.clone());
+    let (method, path) = (request.method(), request.match_info().query("tail"));
+    if path == "metadata" && (method == Method::GET || method == Method::HEAD) {
+        counted::name(&request, "capabilities");
+        return match asked {
+            Ok(_) => respond::public(&state.statement, &wishes).await,
+            Err(problem) => respond::refuse(&problem, &wishes).await,
+        };
+    }
+    let caller = match caller(&request, &state) {
+        Ok(caller) => caller,
+        Err(problem) => return unauthenticated(&problem, &wishes).await,
     };
-    let path = request.match_info().query("tail");
-    if path == "metadata" && (request.method() == Method::GET || request.method() == Method::HEAD) {
-        *name = "capabilities";
-        return Ok(respond::public(capability::bytes(state), wishes));
-    }
-    let caller = caller(request, state)?;
-    state.limits.request(&caller)?;
-    let route = route(request.method(), path)?;
-    let body = body(request, payload, state.settings.body_bytes_max).await?;
-    if matches!(route, Route::Search { .. }) && request.method() == Method::POST {
-        parameters.0.extend(form(request, &body)?.0);
-    }
-    let parsed =
-        request::interaction(&state.server, &route, parameters, request.headers(), &body, state.settings.bundle_entries_max);
-    let recorded = match parsed {
+    // From here on the caller is known, so that every refusal leaves its trace (DESIGN section 3).
+    let parsed = match asked {
+        Ok((_, parameters)) => parse(&request, payload, &state, &caller, parameters).await,
+        Err(problem) => Err(problem),
+    };
+    let allowed = match parsed {
+        Ok(interaction) if matches!(interaction, Interaction::Existence { .. }) => {
+            state.limits.existence(&caller).map(|()| interaction).map_err(|problem| (problem, Action::Existence))
+        }
+        parsed => parsed.map_err(|problem| (problem, action(method, path))),
+    };
+    let id = counted::id(&request);
+    match allowed {
         Ok(interaction) => {
-            *name = interaction.code();
-            if matches!(interaction, Interaction::Existence { .. }) {
-                state.limits.existence(&caller)?;
-            }
+            counted::name(&request, interaction.code());
+            let query = request.query_string();
             let asked = service::Request {
                 caller,
                 interaction,
                 lenient: request::lenient(request.headers()),
-                none_match: request::etag_version(request.headers(), header::IF_NONE_MATCH)?,
-                modified_since: request::modified_since(request),
+                none_match: request::etag_version(request.headers(), header::IF_NONE_MATCH).unwrap_or(None),
+                modified_since: request::modified_since(&request),
                 query: (!query.is_empty()).then(|| query.to_owned()),
-                id: id.to_owned(),
+                id,
             };
-            service::answer(std::sync::Arc::clone(&state.server), asked).await
+            let recorded = service::answer(Arc::clone(&state.server), asked).await;
+            respond::respond(recorded, &wishes, state.server.base()).await
         }
-        // The caller is known, so that what he sent wrongly is traced like any other refusal.
-        Err(problem) => service::refuse(&state.server, caller, &problem, id).await,
+        Err((problem, action)) => {
+            let recorded = service::refuse(&state.server, caller, &problem, action, &id).await;
+            let mut response = respond::respond(recorded, &wishes, state.server.base()).await;
+            explain(&mut response, &problem);
+            response
+        }
+    }
+}
+
+/// The form of the answer that is wished for, and the other parameters of the URL.
+fn asked(request: &HttpRequest) -> Result<(Wishes, Parameters), Problem> {
+    let parameters = request::parameters(request.query_string())?;
+    match request::wishes(request, &parameters) {
+        Ok(wishes) => Ok((wishes, parameters)),
+        Err(_) if raw_binary(request) => Ok((Wishes::default(), parameters)),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A refusal before authentication, with the challenge.
+async fn unauthenticated(problem: &Problem, wishes: &Wishes) -> HttpResponse {
+    let mut response = respond::refuse(problem, wishes).await;
+    if let Ok(value) = HeaderValue::from_str(&auth::challenge(problem)) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// What HTTP says besides the body: the methods of a path, and that a body was not read to its end.
+fn explain(response: &mut HttpResponse, problem: &Problem) {
+    match problem.kind() {
+        IssueKind::NotSupported => {
+            if let Some(methods) = problem.issues().next().and_then(|issue| issue.diagnostics.strip_prefix(ONLY))
+                && let Ok(value) = HeaderValue::from_str(methods)
+            {
+                response.headers_mut().insert(header::ALLOW, value);
+            }
+        }
+        IssueKind::TooLarge | IssueKind::Timeout => response.head_mut().set_connection_type(ConnectionType::Close),
+        _ => {}
+    }
+}
+
+/// Bounds of the caller, route, body: the interaction.
+async fn parse(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &web::Data<State>,
+    caller: &Caller,
+    mut parameters: Parameters,
+) -> Result<Interaction, Problem> {
+    state.limits.request(caller)?;
+    let route = route(request.method(), request.match_info().query("tail"))?;
+    let sent = body::read(request, payload, state.settings.body_bytes_max, state.request_time()).await?;
+    let with_form = matches!(route, Route::Search { .. }) && request.method() == Method::POST;
+    let size = sent.size();
+    let (state, headers) = (state.clone(), request.headers().clone());
+    let job = move || {
+        let bytes = sent.unpack(state.settings.body_bytes_max)?;
+        if with_form {
+            parameters.0.extend(form(&headers, &bytes)?.0);
+        }
+        request::interaction(&state.server, &route, parameters, &headers, &bytes, state.settings.bundle_entries_max)
     };
-    Ok(respond::respond(recorded, wishes, state.server.base()))
+    body::off_worker(size, job).await?
 }
 
 /// Whether the request may be for the raw content of a Binary, whose Accept header names the content's own type.
@@ -182,53 +224,9 @@ fn caller(request: &HttpRequest, state: &State) -> Result<Caller, Problem> {
     state.verifier.verify(token, clock::now())
 }
 
-/// The whole body, unpacked, within the bound.
-async fn body(request: &HttpRequest, mut payload: web::Payload, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::new(IssueKind::TooLarge, format!("The body is greater than {bytes_max} bytes"));
-    let announced = text(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > bytes_max) {
-        drain(payload).await;
-        return Err(too_large());
-    }
-    let mut bytes = Vec::with_capacity(announced.unwrap_or_default().min(1 << 20));
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_broken| Problem::new(IssueKind::Malformed, "The body ended before its announced length"))?;
-        if bytes.len() + chunk.len() > bytes_max {
-            drain(payload).await;
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    match text(request.headers(), header::CONTENT_ENCODING) {
-        None | Some("identity") => Ok(bytes),
-        Some("gzip") => {
-            let mut plain = Vec::new();
-            let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-            flate2::read::MultiGzDecoder::new(bytes.as_slice())
-                .take(limit)
-                .read_to_end(&mut plain)
-                .map_err(|_not_gzip| Problem::new(IssueKind::Malformed, "The body is not gzip"))?;
-            if plain.len() > bytes_max { Err(too_large()) } else { Ok(plain) }
-        }
-        Some(_) => Err(Problem::new(IssueKind::MediaTypeUnsupported, "Content-Encoding is neither gzip nor identity")),
-    }
-}
-
-/// Reads and forgets a bounded rest, so that the client hears the answer instead of a reset connection.
-async fn drain(mut payload: web::Payload) {
-    const REST_MAX: usize = 256 << 20;
-    let mut rest = 0_usize;
-    while let Some(Ok(chunk)) = payload.next().await {
-        rest = rest.saturating_add(chunk.len());
-        if rest > REST_MAX {
-            return;
-        }
-    }
-}
-
 /// Parameters of `POST [type]/_search`.
-fn form(request: &HttpRequest, body: &[u8]) -> Result<Parameters, Problem> {
-    let content_type = text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
+fn form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Problem> {
+    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
     let bare = content_type.split(';').next().unwrap_or_default().trim();
     if body.is_empty() {
         return Ok(Parameters::default());
@@ -240,14 +238,26 @@ fn form(request: &HttpRequest, body: &[u8]) -> Result<Parameters, Problem> {
     request::parameters(text)
 }
 
-/// The client's X-Request-Id where it is a plain one, otherwise a new one.
-fn request_id(request: &HttpRequest) -> String {
-    let given = text(request.headers(), HeaderName::from_static("x-request-id"));
-    let plain = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
-    };
-    match given.filter(plain) {
-        Some(id) => id.to_owned(),
-        None => ids::random::<16>().map_or_else(|_no_entropy| String::new(), |bytes| uuid::Uuid::from_bytes(bytes).to_string()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_traced_as_what_its_method_would_do() {
+        let table = [
+            (Method::GET, "Observation", Action::Query),
+            (Method::POST, "Observation/_search", Action::Query),
+            (Method::GET, "Observation/1", Action::Read),
+            (Method::HEAD, "Observation/1", Action::Read),
+            (Method::GET, "Observation/1/2/3/4", Action::Read),
+            (Method::POST, "Observation", Action::Create),
+            (Method::POST, "", Action::Create),
+            (Method::PUT, "Consent/1", Action::Update),
+            (Method::PATCH, "Consent/1", Action::Update),
+            (Method::DELETE, "Consent/1", Action::Delete),
+        ];
+        for (method, path, expected) in table {
+            assert_eq!(action(&method, path), expected, "{method} {path}");
+        }
     }
 }

@@ -39,8 +39,8 @@ pub struct RecordLink {
 pub struct HomePage<'a> {
     /// How the caller is named at the top.
     pub caller: &'a str,
-    /// Records that the caller may open.
-    pub records: &'a [RecordLink],
+    /// Records that the caller may open; `None` where there is no list of them.
+    pub records: Option<&'a [RecordLink]>,
     /// Whether the caller may look a record up by its INS (form that posts `ins` to `/record`).
     pub may_look_up: bool,
     /// Something to say first.
@@ -55,7 +55,10 @@ pub fn sign_in(error: Option<&str>) -> String {
             h1 { "Ouvrir une session" }
             p.hint { "Collez un jeton d'accès (JWT). Le dossier s'affiche avec les droits de ce jeton, et chaque accès laisse une trace." }
             @if let Some(error) = error {
-                p.notice.bad role="alert" { (error) }
+                p.notice.bad role="alert" {
+                    "Ce jeton n'est pas accepté."
+                    span.detail lang="en" { (error) }
+                }
             }
             form method="post" action="/session" {
                 label for="token" { "Jeton d'accès" }
@@ -83,12 +86,14 @@ pub fn home(page: &HomePage<'_>) -> String {
                     button type="submit" { "Chercher le dossier" }
                 }
             }
-            @if page.records.is_empty() {
+            @let records = page.records.unwrap_or_default();
+            @if page.records.is_some() && records.is_empty() {
                 p.empty { "Aucun dossier ne vous est ouvert." }
-            } @else {
+            }
+            @if !records.is_empty() {
                 h2 { "Dossiers qui vous sont ouverts" }
                 ul.records {
-                    @for record in page.records {
+                    @for record in records {
                         li {
                             a href=(record.href) { (record.name) }
                             @if !record.birth_date.is_empty() {
@@ -109,25 +114,42 @@ pub fn person_name(patient: &Value) -> String {
     format::items(patient, "name").find_map(format::human_name).unwrap_or_else(|| "Dossier".into())
 }
 
+/// How many resources a searchset holds.
+#[must_use]
+pub fn entries(searchset: &Value) -> usize {
+    searchset.get("entry").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// Whether the server has more than this searchset holds.
+#[must_use]
+pub fn has_more(searchset: &Value) -> bool {
+    format::has_more(searchset)
+}
+
 /// A page for a request that failed: `text` is the first issue of its OperationOutcome.
 #[must_use]
-pub fn problem(status: u16, text: &str) -> String {
-    let title = match status {
-        401 => "Session absente ou expirée",
-        403 => "Accès refusé",
-        404 | 410 => "Introuvable",
-        429 | 503 => "Momentanément indisponible",
-        _ => "La demande n'a pas abouti",
+pub fn problem(status: u16, text: &str, caller: Option<&str>) -> String {
+    let (title, meaning) = match status {
+        401 => ("Session absente ou expirée", "Ouvrez une session avec un jeton valable."),
+        403 => ("Accès refusé", "Les règles du DMP ne vous ouvrent pas ce dossier. Cette demande a laissé une trace."),
+        404 | 410 => ("Introuvable", "Il n'y a rien à cette adresse, ou rien qui vous soit ouvert."),
+        413 => ("Demande trop grande", "Ce qui a été envoyé dépasse la taille permise."),
+        429 => ("Trop de demandes", "Trop de demandes en une minute : réessayez dans un instant."),
+        503 => ("Momentanément indisponible", "Le serveur n'a pas pu répondre à temps : réessayez dans un instant."),
+        _ => ("La demande n'a pas abouti", "Le serveur n'a pas pu y répondre."),
     };
     let body = html! {
         section.card.narrow {
             h1 { (title) }
-            p.notice.bad role="alert" { (text) }
+            div.notice.bad role="alert" {
+                (meaning)
+                @if !text.is_empty() { span.detail lang="en" { (text) } }
+            }
             p.hint { "Statut HTTP " (status) }
             p.actions { a href="/" { "Revenir à l'accueil" } }
         }
     };
-    layout(title, None, &body)
+    layout(title, caller, &body)
 }
 
 /// A date that a machine reads as it is and a person reads in French.

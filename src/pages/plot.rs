@@ -18,7 +18,7 @@ pub(super) fn plot(name: &str, rows: &[&ResultRow<'_>], anchor: &str) -> Option<
         .filter(|row| row.unit == *unit)
         .filter_map(|row| {
             let (day, value) = row.point?;
-            Some((day, value, row.interpretation.map_or("", |mark| mark.class), *row))
+            Some((day, value, row.marks.first().map_or("", |mark| mark.class), *row))
         })
         .collect();
     points.sort_by_key(|point| point.0);

@@ -13,7 +13,8 @@ pub(super) struct ResultRow<'a> {
     pub(super) value: Option<String>,
     pub(super) unit: String,
     pub(super) range: String,
-    pub(super) interpretation: Option<Mark>,
+    /// Every interpretation that has a mark; any other stands among the flags.
+    pub(super) marks: Vec<Mark>,
     pub(super) method: Option<String>,
     pub(super) flags: Vec<String>,
     pub(super) notes: Vec<String>,
@@ -24,6 +25,8 @@ pub(super) struct ResultRow<'a> {
     pub(super) chapter: Option<String>,
     pub(super) members: Vec<&'a str>,
     pub(super) reported_previous: bool,
+    /// Nothing that was done or that the document affirms: never shown as the present value.
+    pub(super) void: bool,
 }
 
 /// What is measured: the first coding decides, else the text.
@@ -59,9 +62,12 @@ const MARKS: [Mark; 12] = [
 ];
 
 impl<'a> ResultRow<'a> {
-    /// Reads an Observation; `None` for what was entered in error.
+    /// Reads an Observation; `None` for what was entered in error, or was replaced by a later version of its document.
     pub(super) fn of(resource: &'a Value) -> Option<Self> {
-        if text(resource, "/resourceType") != Some("Observation") || text(resource, "/status") == Some("entered-in-error") {
+        let tagged =
+            |code: &str| items(resource.get("meta").unwrap_or(&Value::Null), "tag").any(|tag| text(tag, "/code") == Some(code));
+        let wrong = text(resource, "/status") == Some("entered-in-error") || tagged("superseded");
+        if text(resource, "/resourceType") != Some("Observation") || wrong {
             return None;
         }
         let time = ["/effectiveDateTime", "/effectivePeriod/start", "/effectivePeriod/end", "/effectiveInstant"];
@@ -69,11 +75,10 @@ impl<'a> ResultRow<'a> {
         let unit =
             text(resource, "/valueQuantity/unit").or_else(|| text(resource, "/valueQuantity/code")).map(unit).unwrap_or_default();
         let flags = flags(resource);
-        let tagged =
-            |code: &str| items(resource.get("meta").unwrap_or(&Value::Null), "tag").any(|tag| text(tag, "/code") == Some(code));
         let (range, bounds) = range(resource, &unit);
-        let (interpretation, other) = interpretation(resource);
-        let drawable = !negated(resource) && !tagged("text-differs") && text(resource, "/status") != Some("cancelled");
+        let (marks, other) = interpretations(resource, tagged("text-differs"));
+        let void = negated(resource) || text(resource, "/status") == Some("cancelled");
+        let drawable = !void && !tagged("text-differs");
         Some(Self {
             id: text(resource, "/id").unwrap_or_default(),
             code: code_key(resource),
@@ -81,7 +86,8 @@ impl<'a> ResultRow<'a> {
             value: value(resource),
             range,
             bounds,
-            interpretation,
+            marks,
+            void,
             method: resource.get("method").and_then(concept),
             flags: flags.into_iter().chain(other).collect(),
             notes: items(resource, "note").filter_map(|note| text(note, "/text")).map(str::to_owned).collect(),
@@ -144,7 +150,6 @@ fn flags(resource: &Value) -> Vec<String> {
         match text(tag, "/code") {
             Some("text-differs") => flags.push("Le texte du document et sa valeur codée se contredisent".into()),
             Some("reported-previous") => flags.push("Antériorité reprise par un compte rendu ultérieur".into()),
-            Some("superseded") => flags.push("Remplacé par une version ultérieure".into()),
             _ => {}
         }
     }
@@ -240,26 +245,72 @@ fn range(resource: &Value, value_unit: &str) -> (String, (Option<f64>, Option<f6
         };
         let (low, high) = (bound("low"), bound("high"));
         if low.is_some() || high.is_some() {
-            words.push(interval(low.as_ref().map(|low| low.0.as_str()), high.as_ref().map(|high| high.0.as_str())));
+            let interval = interval(low.as_ref().map(|low| low.0.as_str()), high.as_ref().map(|high| high.0.as_str()));
+            words.push(format!("{}{interval}", meaning_of(range)));
             let number = |bound: Option<(String, bool, Option<f64>)>| bound.filter(|bound| bound.1).and_then(|bound| bound.2);
             let meaning = text(range, "/type/coding/0/code");
             if bounds == (None, None) && meaning.is_none_or(|code| code == "normal") {
                 bounds = (number(low), number(high));
             }
         } else if let Some(text) = text(range, "/text") {
-            words.push(text.to_owned());
+            words.push(format!("{}{text}", meaning_of(range)));
         }
     }
     (words.join(" ; "), bounds)
 }
 
-/// The first interpretation that has a mark; any other as words.
-fn interpretation(resource: &Value) -> (Option<Mark>, Option<String>) {
-    let concepts: Vec<&Value> = items(resource, "interpretation").collect();
-    let codes = concepts.iter().flat_map(|concept| items(concept, "coding")).filter_map(|coding| text(coding, "/code"));
-    let mark = codes.filter_map(|code| MARKS.into_iter().find(|mark| mark.code == code)).next();
-    let other = if mark.is_none() { concepts.first().and_then(|value| concept(value)) } else { None };
-    (mark, other)
+/// What a range is for, where it is not simply the normal one: `Zone thérapeutique, grossesse : `.
+fn meaning_of(range: &Value) -> String {
+    let kind = range.get("type").filter(|_| text(range, "/type/coding/0/code") != Some("normal"));
+    let parts: Vec<String> = kind.into_iter().chain(items(range, "appliesTo")).filter_map(concept).collect();
+    if parts.is_empty() { String::new() } else { format!("{} : ", parts.join(", ")) }
+}
+
+/// Whether a coding is of v3-ObservationInterpretation: by URL, by OID, or without a system. `S` of another system says
+/// something else.
+fn is_interpretation(coding: &Value) -> bool {
+    match text(coding, "/system") {
+        None => true,
+        Some(system) => {
+            system == "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+                || system == "urn:oid:2.16.840.1.113883.5.83"
+        }
+    }
+}
+
+/// Every interpretation: those that have a mark, and every other in words, so that none is lost. A text beside a known
+/// code is shown where the document contradicts itself.
+fn interpretations(resource: &Value, text_differs: bool) -> (Vec<Mark>, Vec<String>) {
+    let (mut marks, mut others) = (Vec::new(), Vec::new());
+    let mut other = |words: &str| {
+        let words = format!("Interprétation : {words}");
+        if !others.contains(&words) {
+            others.push(words);
+        }
+    };
+    for concept in items(resource, "interpretation") {
+        let mut coded = false;
+        for coding in items(concept, "coding") {
+            let code = text(coding, "/code");
+            let known =
+                code.filter(|_| is_interpretation(coding)).and_then(|code| MARKS.into_iter().find(|mark| mark.code == code));
+            match (known, code, text(coding, "/display")) {
+                (Some(mark), ..) => {
+                    coded = true;
+                    if !marks.contains(&mark) {
+                        marks.push(mark);
+                    }
+                }
+                (None, Some(code), Some(display)) => other(&format!("{display} ({code})")),
+                (None, Some(words), None) | (None, None, Some(words)) => other(words),
+                (None, None, None) => {}
+            }
+        }
+        if let Some(words) = text(concept, "/text").filter(|_| !coded || text_differs) {
+            other(words);
+        }
+    }
+    (marks, others)
 }
 
 fn point(resource: &Value, time: &str) -> Option<(Date, f64)> {

@@ -1,7 +1,7 @@
 //! The results of a record: comments first, then an overview, antibiograms by organism, and each analysis with its trend.
 use super::format::{folded, has_more, matches};
 use super::plot::plot;
-use super::result::{CodeKey, Mark, ResultRow};
+use super::result::{CodeKey, ResultRow};
 use super::time;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -13,6 +13,13 @@ struct Analysis<'r, 'a> {
     code: &'r CodeKey,
     chapter: &'r str,
     rows: Vec<&'r ResultRow<'a>>,
+}
+
+impl<'r, 'a> Analysis<'r, 'a> {
+    /// The newest result that stands: one that was cancelled or is denied is in the list, never at its head.
+    fn latest(&self) -> Option<&'r ResultRow<'a>> {
+        self.rows.iter().find(|row| !row.void).or_else(|| self.rows.first()).copied()
+    }
 }
 
 /// An organism with what grew from it, antibiotics included.
@@ -29,6 +36,13 @@ pub(super) fn sections(observations: &Value) -> Markup {
     let analyses = analyses(&rows, &in_isolates);
     html! {
         h2 id="results" { "Résultats de biologie" }
+        @if has_more(observations) {
+            // Groups have no time of their own, so they come last: where the list is cut, they are what is missing.
+            p.notice role="status" {
+                "Ce dossier a plus de résultats que cette page n'en montre. D'autres résultats, plus anciens, manquent, et il peut \
+                 manquer des commentaires d'ensemble et le lien entre un germe et son antibiogramme."
+            }
+        }
         @if rows.is_empty() { section.card { p.empty { "Aucun résultat." } } }
         (comments(&rows))
         @if !analyses.is_empty() { (overview(&analyses)) }
@@ -40,7 +54,6 @@ pub(super) fn sections(observations: &Value) -> Markup {
             h2 id="analyses" { "Par analyse" }
             div.analyses { @for (index, analysis) in analyses.iter().enumerate() { (card(analysis, index)) } }
         }
-        @if has_more(observations) { p.hint { "D'autres résultats, plus anciens, ne sont pas affichés ici." } }
     }
 }
 
@@ -48,7 +61,8 @@ pub(super) fn sections(observations: &Value) -> Markup {
 fn shown(mut rows: Vec<ResultRow<'_>>) -> Vec<ResultRow<'_>> {
     let own: HashSet<(String, String)> =
         rows.iter().filter(|row| !row.reported_previous).map(|row| (row.code.key.clone(), instant(row.time))).collect();
-    rows.retain(|row| !row.reported_previous || !own.contains(&(row.code.key.clone(), instant(row.time))));
+    // Without a time nothing says that two results are the same.
+    rows.retain(|row| !row.reported_previous || row.time.is_empty() || !own.contains(&(row.code.key.clone(), instant(row.time))));
     rows.sort_by_key(|row| Reverse(instant(row.time)));
     rows
 }
@@ -82,7 +96,7 @@ fn isolates<'r, 'a>(rows: &'r [ResultRow<'a>]) -> Vec<Isolate<'r, 'a>> {
 fn analyses<'r, 'a>(rows: &'r [ResultRow<'a>], left_out: &HashSet<&str>) -> Vec<Analysis<'r, 'a>> {
     let mut by_code: BTreeMap<&str, Analysis<'r, 'a>> = BTreeMap::new();
     for row in rows {
-        let alone = row.value.is_none() && row.notes.is_empty() && row.flags.is_empty();
+        let alone = row.value.is_none() && row.notes.is_empty() && row.flags.is_empty() && row.marks.is_empty();
         if row.is_group() || alone || !row.members.is_empty() || left_out.contains(row.id) {
             continue;
         }
@@ -143,11 +157,11 @@ fn overview(analyses: &[Analysis<'_, '_>]) -> Markup {
                             @if analysis.chapter != chapter {
                                 tr.chapter { th colspan="6" scope="colgroup" { ({ chapter = analysis.chapter; chapter }) } }
                             }
-                            @if let Some(latest) = analysis.rows.first() {
+                            @if let Some(latest) = analysis.latest() {
                                 tr {
                                     th scope="row" { a href=(format!("#a{index}")) { (analysis.code.name) } }
                                     td { (value(latest)) }
-                                    td { (mark(latest.interpretation)) (flags(latest)) }
+                                    td { (marks(latest)) (flags(latest)) }
                                     td.range data-label="Référence" { (latest.range) }
                                     td { @if !latest.time.is_empty() { (time(latest.time)) } }
                                     td.count { (analysis.rows.len()) }
@@ -169,9 +183,9 @@ fn card(analysis: &Analysis<'_, '_>, index: usize) -> Markup {
         article.card.analysis id=(anchor) aria-labelledby=(format!("{anchor}-name")) {
             header {
                 (heading(analysis.code, &anchor))
-                @if let Some(latest) = analysis.rows.first() {
+                @if let Some(latest) = analysis.latest() {
                     div.latest {
-                        (value(latest)) " " (mark(latest.interpretation))
+                        (value(latest)) " " (marks(latest)) (flags(latest))
                         @if !latest.time.is_empty() { small { (time(latest.time)) } }
                     }
                 }
@@ -207,16 +221,17 @@ fn line(row: &ResultRow<'_>, unit: &str) -> Markup {
                     Some(value) if row.unit == unit => span.number { (value) },
                     _ => (value(row)),
                 }
-                @for note in &row.notes { br; span.hint { (note) } }
+                (notes(row))
             }
             td.range { (row.range) }
-            td { (mark(row.interpretation)) (flags(row)) }
+            td { (marks(row)) (flags(row)) }
         }
     }
 }
 
 fn antibiogram(isolate: &Isolate<'_, '_>, index: usize) -> Markup {
     let anchor = format!("i{index}");
+    let with_ranges = isolate.members.iter().any(|row| !row.range.is_empty());
     html! {
         article.card.analysis id=(anchor) aria-labelledby=(format!("{anchor}-name")) {
             header {
@@ -226,17 +241,18 @@ fn antibiogram(isolate: &Isolate<'_, '_>, index: usize) -> Markup {
                 }
                 @if !isolate.row.time.is_empty() { div.latest { small { (time(isolate.row.time)) } } }
             }
-            (flags(isolate.row))
+            (marks(isolate.row)) (flags(isolate.row))
             div.scroll {
                 table {
                     caption { "Ce que cette souche a donné, antibiotiques compris" }
-                    thead { tr { th scope="col" { "Analyse ou antibiotique" } th scope="col" { "Valeur" } th scope="col" { "Interprétation" } } }
+                    thead { tr { th scope="col" { "Analyse ou antibiotique" } th scope="col" { "Valeur" } @if with_ranges { th scope="col" { "Référence" } } th scope="col" { "Interprétation" } } }
                     tbody {
                         @for row in &isolate.members {
                             tr {
                                 th scope="row" { (row.code.name) }
-                                td { (value(row)) }
-                                td { (mark(row.interpretation)) (flags(row)) }
+                                td { (value(row)) (notes(row)) }
+                                @if with_ranges { td.range { (row.range) } }
+                                td { (marks(row)) (flags(row)) }
                             }
                         }
                     }
@@ -245,6 +261,11 @@ fn antibiogram(isolate: &Isolate<'_, '_>, index: usize) -> Markup {
             @for note in &isolate.row.notes { p { (note) } }
         }
     }
+}
+
+/// What the laboratory says of one result.
+fn notes(row: &ResultRow<'_>) -> Markup {
+    html! { @for note in &row.notes { br; span.hint { (note) } } }
 }
 
 fn value(row: &ResultRow<'_>) -> Markup {
@@ -256,10 +277,10 @@ fn value(row: &ResultRow<'_>) -> Markup {
     }
 }
 
-fn mark(mark: Option<Mark>) -> Markup {
+fn marks(row: &ResultRow<'_>) -> Markup {
     html! {
-        @if let Some(mark) = mark {
-            span class=(format!("mark {}", mark.class)) { (mark.text) " (" (mark.code) ")" }
+        @for mark in &row.marks {
+            span class=(format!("mark {}", mark.class)) { (mark.text) " (" (mark.code) ")" } " "
         }
     }
 }

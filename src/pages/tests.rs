@@ -62,14 +62,14 @@ fn every_text_is_escaped() {
     bad["valueQuantity"]["unit"] = json!(evil);
     bad["note"] = json!([{"text": evil}]);
     let again = observation("2", "1", "2025-01-01", json!(2));
-    for page in [page_of(vec![bad, again]), sign_in(Some(evil)), problem(404, evil)] {
+    for page in [page_of(vec![bad, again]), sign_in(Some(evil)), problem(404, evil, Some(evil))] {
         assert!(!page.contains("<script"));
     }
 }
 
 #[test]
 fn pages_have_no_script_no_inline_style_and_their_language() {
-    for page in [page_of(vec![observation("1", "1", "2026-01-01", json!(1))]), sign_in(None), problem(403, "Refus")] {
+    for page in [page_of(vec![observation("1", "1", "2026-01-01", json!(1))]), sign_in(None), problem(403, "Refus", None)] {
         assert!(page.contains("<html lang=\"fr\">") && page.contains("href=\"/style.css\""));
         assert!(!page.contains("<script") && !page.contains(" style=") && !page.contains("<style") && !page.contains("onclick"));
     }
@@ -203,6 +203,94 @@ fn antibiotics_stand_under_their_own_organism() {
 }
 
 #[test]
+fn comment_and_reference_of_an_antibiotic_are_shown() {
+    let mut line = antibiotic("x1", "20-8", "R");
+    line["note"] = json!([{"text": "Résistance confirmée"}]);
+    line["referenceRange"] = json!([{"low": {"value": 2, "unit": "mg/L"}, "high": {"value": 8, "unit": "mg/L"}}]);
+    let page = page_of(vec![holds("i1", Some("Escherichia coli"), &["x1"]), line]);
+    let text = words(&page[page.find("id=\"isolates\"").unwrap()..]);
+    assert!(text.contains("Résistance confirmée") && text.contains("2 mg/L – 8 mg/L"), "{text}");
+}
+
+const INTERPRETATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation";
+
+/// The words of a page with one result of these interpretations.
+fn interpreted(concepts: Value) -> String {
+    let mut result = observation("1", "1", "2026-01-10", json!(81));
+    result["interpretation"] = concepts;
+    words(&page_of(vec![result]))
+}
+
+#[test]
+fn every_interpretation_is_shown() {
+    let two =
+        json!([{"coding": [{"system": INTERPRETATION, "code": "H"}]}, {"coding": [{"system": INTERPRETATION, "code": "R"}]}]);
+    let text = interpreted(two);
+    assert!(text.contains("Haut (H)") && text.contains("Résistant (R)"), "{text}");
+    let one_unknown = json!([{"coding": [{"system": INTERPRETATION, "code": "N"}]}, {"coding": [{"system": INTERPRETATION, "code": "LU", "display": "Significantly low"}]}]);
+    let text = interpreted(one_unknown);
+    assert!(text.contains("Normal (N)") && text.contains("Interprétation : Significantly low (LU)"), "{text}");
+    let beside = json!([{"coding": [{"system": INTERPRETATION, "code": "N"}, {"system": INTERPRETATION, "code": "U"}]}]);
+    assert!(interpreted(beside).contains("Interprétation : U"));
+    assert!(interpreted(json!([{"text": "À contrôler"}])).contains("Interprétation : À contrôler"));
+}
+
+#[test]
+fn a_code_of_another_system_is_not_taken_for_an_interpretation() {
+    let text = interpreted(json!([{"coding": [{"system": "urn:oid:1.2.3", "code": "S"}]}]));
+    assert!(!text.contains("Sensible") && text.contains("Interprétation : S"), "{text}");
+}
+
+#[test]
+fn what_was_replaced_is_not_shown() {
+    let page = page_of(vec![tagged(observation("1", "1", "2026-01-10", json!(987)), "superseded")]);
+    assert!(!page.contains("987"));
+}
+
+#[test]
+fn a_cancelled_or_denied_result_is_listed_but_is_not_the_present_value() {
+    let standing = observation("1", "1", "2025-01-10", json!(70));
+    let mut cancelled = observation("2", "1", "2026-01-10", json!(987));
+    cancelled["status"] = json!("cancelled");
+    let mut denied = observation("3", "1", "2026-02-10", json!(654));
+    denied["modifierExtension"] =
+        json!([{"url": "http://hl7.org/cda/stds/core/StructureDefinition/negationInd", "valueBoolean": true}]);
+    let page = page_of(vec![standing, cancelled, denied]);
+    let (before, list) = page.split_at(page.find("Valeurs, de la plus récente").unwrap());
+    assert!(words(before).contains("70 µmol/L") && !before.contains("987") && !before.contains("654"));
+    assert!(list.contains("987") && list.contains("Annulé") && list.contains("654") && list.contains("Négation"));
+}
+
+#[test]
+fn repeated_results_without_a_time_are_all_kept() {
+    let timeless = |id: &str, value: i32| {
+        let mut result = observation(id, "1", "", json!(value));
+        result.as_object_mut().unwrap().remove("effectiveDateTime");
+        result
+    };
+    let page = page_of(vec![timeless("1", 70), tagged(timeless("2", 71), "reported-previous")]);
+    assert!(words(&page).contains("71"));
+}
+
+#[test]
+fn a_range_that_is_not_the_normal_one_says_what_it_is_for() {
+    let mut result = observation("1", "1", "2026-01-10", json!(81));
+    result["referenceRange"] = json!([
+        {"low": {"value": 45}, "high": {"value": 84}, "type": {"coding": [{"code": "normal"}]}},
+        {"low": {"value": 10}, "high": {"value": 20}, "type": {"text": "Zone thérapeutique"}, "appliesTo": [{"text": "grossesse"}]},
+    ]);
+    let text = words(&page_of(vec![result]));
+    assert!(text.contains("45 – 84 ; Zone thérapeutique, grossesse : 10 – 20"), "{text}");
+}
+
+#[test]
+fn the_first_page_without_a_list_does_not_say_that_it_is_empty() {
+    let page = |records| home(&HomePage { caller: "", records, may_look_up: true, notice: Some("Pas de liste.") });
+    assert!(!page(None).contains("Aucun dossier") && page(None).contains("Pas de liste.") && page(None).contains("name=\"ins\""));
+    assert!(page(Some(&[])).contains("Aucun dossier"));
+}
+
+#[test]
 fn members_that_form_a_circle_end() {
     let page = page_of(vec![holds("i1", Some("Germe"), &["i2"]), holds("i2", Some("Autre"), &["i1"])]);
     assert!(page.contains("Germe"));
@@ -286,5 +374,6 @@ fn what_is_cut_off_is_said() {
         caller: "",
         notice: None,
     });
-    assert!(page.contains("D'autres résultats"));
+    let (notice, first) = (page.find("D'autres résultats").unwrap(), page.find("Analyse 1").unwrap());
+    assert!(notice < first, "before the results that it is about");
 }

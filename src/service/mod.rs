@@ -237,13 +237,14 @@ fn attempt(
     perform(&context, &access, &request.interaction, deposits.get(0))
 }
 
-/// A refusal before the use case: what was sent is no interaction, but the caller is known, so it is traced.
-pub async fn refuse(server: &Server, caller: Caller, problem: &Problem, id: &str) -> Recorded {
+/// A refusal before the use case: what was sent is no interaction, but the caller is known, so it is traced, as the
+/// action that it would have been.
+pub async fn refuse(server: &Server, caller: Caller, problem: &Problem, action: Action, id: &str) -> Recorded {
     let event = Event {
         pid: None,
         at: crate::clock::now(),
-        action: Action::Read,
-        outcome: EventOutcome::MinorFailure,
+        action,
+        outcome: if problem.status() < 500 { EventOutcome::MinorFailure } else { EventOutcome::SeriousFailure },
         status: problem.status(),
         caller,
         resource_type: None,

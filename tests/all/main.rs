@@ -19,6 +19,8 @@ mod deposit_refusals;
 mod formats;
 mod includes;
 mod laboratory;
+mod limits;
+mod pages;
 mod paging;
 mod previous_results;
 mod replacement;

@@ -5,7 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
+use dmp_fhir::audit::Action;
 use dmp_fhir::auth::{Caller, LocalIssuer, Professional, PurposeOfUse, System, TokenRequest};
+use dmp_fhir::config::{Options, Settings};
 use dmp_fhir::fhir::identifier::{Finess, Ins, Rpps};
 use dmp_fhir::http::Running;
 use serde_json::{Value, json};
@@ -40,23 +42,33 @@ pub(crate) struct Record {
 
 /// Runs a spec on SQLite and on PostgreSQL; the second is skipped, with a printed line, where it is not installed.
 pub(crate) fn on_both(spec: impl Fn(&World)) {
-    on_sqlite(&spec);
+    on_both_with(|_as_they_are| {}, spec);
+}
+
+/// The same with other settings.
+pub(crate) fn on_both_with(change: impl Fn(&mut Options), spec: impl Fn(&World)) {
+    on_sqlite_with(&change, &spec);
     if let Some(postgresql) = crate::cluster::database() {
-        World::run(tempfile::tempdir().unwrap(), postgresql.url, Some(postgresql.master_key), &spec);
+        World::run(tempfile::tempdir().unwrap(), postgresql.url, Some(postgresql.master_key), &change, &spec);
     }
 }
 
 /// The same on SQLite alone, for what the database cannot change.
 pub(crate) fn on_sqlite(spec: impl Fn(&World)) {
-    let folder = tempfile::tempdir().unwrap();
-    let database = format!("sqlite:{}", folder.path().join("dmp.sqlite").display());
-    World::run(folder, database, None, &spec);
+    on_sqlite_with(|_as_they_are| {}, spec);
 }
 
-fn settings(folder: &Path, database: &str, master_key: Option<PathBuf>) -> dmp_fhir::config::Settings {
+/// On SQLite alone, with other settings.
+pub(crate) fn on_sqlite_with(change: impl Fn(&mut Options), spec: impl Fn(&World)) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("dmp.sqlite").display());
+    World::run(folder, database, None, &change, &spec);
+}
+
+fn settings(folder: &Path, database: &str, master_key: Option<PathBuf>, change: &impl Fn(&mut Options)) -> Settings {
     let keys = folder.join("issuer.jwks");
     std::fs::write(&keys, ISSUER.jwks().unwrap()).unwrap();
-    let options = dmp_fhir::config::Options {
+    let mut options = Options {
         listen: Some("127.0.0.1:0".into()),
         database: Some(database.to_owned()),
         issuer: Some(LocalIssuer::ISSUER.into()),
@@ -66,17 +78,25 @@ fn settings(folder: &Path, database: &str, master_key: Option<PathBuf>) -> dmp_f
         test_ins: Some(true),
         ..Default::default()
     };
+    change(&mut options);
     options.settings().unwrap()
 }
 
 impl World {
-    fn run(folder: tempfile::TempDir, database: String, master_key: Option<PathBuf>, spec: &impl Fn(&Self)) {
+    fn run(
+        folder: tempfile::TempDir,
+        database: String,
+        master_key: Option<PathBuf>,
+        change: &impl Fn(&mut Options),
+        spec: &impl Fn(&Self),
+    ) {
         // What the server logs stands in the output of a test that fails.
         let filter = tracing_subscriber::EnvFilter::new("warn");
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_test_writer().try_init();
-        let running = dmp_fhir::http::serve(settings(folder.path(), &database, master_key)).unwrap();
+        let running = dmp_fhir::http::serve(settings(folder.path(), &database, master_key, change)).unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .max_redirects(0)
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(120)))
             .build()
@@ -184,6 +204,43 @@ impl World {
         counts.iter().filter(|(table, _)| table.ends_with("audit")).map(|(_, rows)| rows).sum()
     }
 
+    /// Action and status of the newest row of the trace.
+    #[expect(clippy::disallowed_methods, reason = "one statement of a test, run once")]
+    pub(crate) fn last_traced(&self) -> (Action, u16) {
+        use diesel::RunQueryDsl;
+        let newest = "SELECT action, status FROM audit ORDER BY at DESC, seq DESC LIMIT 1";
+        let rows: Vec<Traced> = match self.database.strip_prefix("sqlite:") {
+            Some(file) => {
+                let mut trace = SqliteConnection::establish(&format!("{file}.trace")).unwrap();
+                diesel::sql_query(newest).load(&mut trace).unwrap()
+            }
+            None => diesel::sql_query(newest).load(&mut PgConnection::establish(&self.database).unwrap()).unwrap(),
+        };
+        let row = rows.first().expect("a row of the trace");
+        (Action::from_number(row.action).unwrap(), u16::try_from(row.status).unwrap())
+    }
+
+    /// Keeps every other writer out for as long as the connection lives.
+    pub(crate) fn hold_tables(&self) -> Box<dyn std::any::Any> {
+        match self.database.strip_prefix("sqlite:") {
+            Some(file) => {
+                let mut held = SqliteConnection::establish(file).unwrap();
+                held.batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE").unwrap();
+                Box::new(held)
+            }
+            None => {
+                let mut held = PgConnection::establish(&self.database).unwrap();
+                held.batch_execute("BEGIN; LOCK TABLE resource IN ACCESS EXCLUSIVE MODE").unwrap();
+                Box::new(held)
+            }
+        }
+    }
+
+    /// Address of the listener, to speak to it byte by byte.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.running.address
+    }
+
     /// Makes the trace unwritable from now on, as a full disk would.
     pub(crate) fn break_trace(&self) {
         match self.database.strip_prefix("sqlite:") {
@@ -199,6 +256,15 @@ impl World {
             }
         }
     }
+}
+
+/// A row of the trace, as [`World::last_traced`] reads it.
+#[derive(diesel::QueryableByName)]
+struct Traced {
+    #[diesel(sql_type = diesel::sql_types::SmallInt)]
+    action: i16,
+    #[diesel(sql_type = diesel::sql_types::SmallInt)]
+    status: i16,
 }
 
 /// Transaction that opens a record.
