@@ -114,6 +114,11 @@ impl Document {
     pub fn by_id(&self, id: &str) -> Option<Element<'_>> {
         self.by_id.get(id).map(|index| Element { document: self, index: *index })
     }
+    /// The element with this number.
+    #[must_use]
+    pub fn element(&self, number: u32) -> Option<Element<'_>> {
+        matches!(self.node(number)?.kind, Kind::Element { .. }).then_some(Element { document: self, index: number })
+    }
     fn node(&self, index: u32) -> Option<&Node> {
         self.nodes.get(usize::try_from(index).ok()?)
     }
@@ -340,9 +345,17 @@ impl<'d> Element<'d> {
     /// The absolute XPath, such as `/ClinicalDocument/component[1]/structuredBody[1]`.
     #[must_use]
     pub fn path(self) -> String {
-        let Some(parent) = self.parent() else { return format!("/{}", self.name()) };
-        let position = self.document.node(self.index).map_or(1, |node| node.position);
-        format!("{}/{}{}[{position}]", parent.path(), self.namespace().prefix(), self.name())
+        let mut steps: Vec<Self> = std::iter::once(self).chain(self.ancestors()).collect();
+        let mut out = String::with_capacity(steps.len().saturating_mul(24));
+        if let Some(root) = steps.pop() {
+            out.push('/');
+            out.push_str(root.name());
+        }
+        for step in steps.into_iter().rev() {
+            let position = self.document.node(step.index).map_or(1, |node| node.position);
+            out.extend(["/", step.namespace().prefix(), step.name(), "[", &position.to_string(), "]"]);
+        }
+        out
     }
     /// The document it belongs to.
     #[must_use]

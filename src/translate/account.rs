@@ -65,7 +65,7 @@ pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
             }
             let claim = context.claim_of(node);
             let (target, reason) = match claim {
-                Some(Claim::Target(url)) => (Some(url.clone()), None),
+                Some(Claim::Target(url)) => (Some(url.to_string()), None),
                 Some(Claim::Reason(reason)) => (None, Some(*reason)),
                 None => (None, Some(reason_of_ancestor(context, node))),
             };

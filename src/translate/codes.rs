@@ -1,6 +1,6 @@
 //! Codes: systems by table, texts resolved, code against attested text (R3, R6, R7).
 use super::context::Context;
-use super::datatypes::{absent, absent_reason};
+use super::datatypes::{UNIT, absent, absent_reason};
 use super::issue::IssueCode;
 use crate::cda::Element;
 use serde_json::{Map, Value, json};
@@ -81,7 +81,7 @@ fn system_uri(oid: &str) -> Option<String> {
 }
 
 /// Translations of one code that are read.
-const TRANSLATIONS: usize = 32;
+pub(super) const TRANSLATIONS: usize = 32;
 /// Bytes of a code or of the identifier of its system; a longer one is none.
 const CODE: usize = 256;
 /// Bytes of a displayName; a longer one is none.
@@ -218,7 +218,7 @@ pub(super) fn number_differs(value: &str, unit: Option<&str>, text: &str) -> boo
     let (Ok(coded), Ok(attested)) = (value.parse::<f64>(), digits.parse::<f64>()) else { return false };
     let text_unit = text_unit.trim();
     let attested = match unit {
-        Some(unit) if !text_unit.is_empty() && text_unit != unit => {
+        Some(unit) if !text_unit.is_empty() && text_unit != unit && text_unit.len() <= UNIT && unit.len() <= UNIT => {
             octofhir_ucum::convert(attested, text_unit, unit).unwrap_or(attested)
         }
         Some(_) | None => attested,

@@ -2,10 +2,11 @@
 use super::account::{self, Reason};
 use super::issue::{IssueCode, TranslationIssue};
 use super::{DOCUMENT, SUBJECT, Translation, datatypes};
-use crate::cda::{self, Element};
+use crate::cda::{self, Element, template};
 use crate::fhir::Resource;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// One resource made from a document.
@@ -30,7 +31,7 @@ impl std::fmt::Debug for Entry {
 /// What became of a coded node.
 pub(super) enum Claim {
     /// The `full_url` of the resource that says it.
-    Target(String),
+    Target(Rc<str>),
     /// Why nothing says it.
     Reason(Reason),
 }
@@ -43,11 +44,41 @@ pub(super) struct Laboratory {
     pub(super) media: Vec<String>,
     pub(super) interpreters: Vec<String>,
     pub(super) chapters: Vec<Value>,
+    /// The same as text, to find one again.
+    pub(super) chapters_known: HashSet<String>,
     pub(super) presented: Vec<Value>,
+}
+
+/// What the entries of a section ask of it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SectionFacts<'d> {
+    /// The first `code`.
+    pub(super) concept: Option<Element<'d>>,
+    /// Its `@code`.
+    pub(super) code: Option<&'d str>,
+    pub(super) title: Option<Element<'d>>,
+    pub(super) is_laboratory_chapter: bool,
+    pub(super) is_document_copy: bool,
+}
+
+impl<'d> SectionFacts<'d> {
+    fn of(section: Element<'d>) -> Self {
+        let concept = section.child("code");
+        let code = concept.and_then(|code| code.stated("code"));
+        Self {
+            concept,
+            code,
+            title: section.child("title"),
+            is_laboratory_chapter: section.has_template(template::LABORATORY_CHAPTER),
+            is_document_copy: section.has_template(template::DOCUMENT_COPY) || code == Some("55108-5"),
+        }
+    }
 }
 
 /// Resources of one document; real documents have some hundreds.
 const ENTRIES: usize = 10_000;
+/// Different units of one document; real documents have some tens.
+const UNITS: usize = 1_000;
 /// Bytes and nodes of one text that a reference names.
 const NAMED_TEXT: usize = 64 << 10;
 /// Bytes and nodes of all of them.
@@ -73,6 +104,12 @@ pub(super) struct Context<'d> {
     /// Participants made so far, by what identifies them.
     pub(super) participants: HashMap<String, usize>,
     pub(super) entries: Vec<Entry>,
+    /// Codes of the units met so far.
+    units: HashMap<String, Option<(&'static str, String)>>,
+    /// Sections asked before: one may hold very many entries.
+    sections: HashMap<u32, SectionFacts<'d>>,
+    /// Elements with a `subject` of their own.
+    about_another: HashSet<u32>,
     places: HashMap<String, usize>,
     issues: Vec<TranslationIssue>,
     raised: HashSet<(IssueCode, u32)>,
@@ -100,6 +137,9 @@ impl<'d> Context<'d> {
             agents: Vec::new(),
             participants: HashMap::new(),
             entries: Vec::new(),
+            units: HashMap::new(),
+            sections: HashMap::new(),
+            about_another: HashSet::new(),
             places: HashMap::new(),
             issues: Vec::new(),
             raised: HashSet::new(),
@@ -107,7 +147,13 @@ impl<'d> Context<'d> {
             claims: HashMap::new(),
             namespace: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),
         };
-        context.has_laboratory = document.root().subtree().any(|element| super::sections::laboratory::is_results_entry(element));
+        for element in document.root().subtree() {
+            match element.name() {
+                "entry" => context.has_laboratory |= super::sections::laboratory::is_results_entry(element),
+                "subject" | "relatedSubject" => context.about_another.extend(element.parent().map(Element::number)),
+                _other => {}
+            }
+        }
         let time = document.root().child("effectiveTime");
         context.issued = time.and_then(|time| datatypes::instant(&mut context, time));
         context
@@ -157,6 +203,36 @@ impl<'d> Context<'d> {
     pub(super) fn entry_mut(&mut self, full_url: &str) -> Option<&mut Entry> {
         self.places.get(full_url).and_then(|index| self.entries.get_mut(*index))
     }
+    /// Whether the element, or one around it, has a subject of its own: then it is not about the patient (C7-27).
+    pub(super) fn is_about_another(&self, element: Element<'_>) -> bool {
+        !self.about_another.is_empty()
+            && std::iter::once(element).chain(element.ancestors()).any(|around| self.about_another.contains(&around.number()))
+    }
+    /// The section around an element.
+    pub(super) fn section_of(&mut self, element: Element<'_>) -> SectionFacts<'d> {
+        element.section().map_or_else(SectionFacts::default, |section| self.section(section))
+    }
+    /// This section.
+    pub(super) fn section(&mut self, section: Element<'_>) -> SectionFacts<'d> {
+        let own = self.document.element(section.number());
+        *self.sections.entry(section.number()).or_insert_with(|| own.map_or_else(SectionFacts::default, SectionFacts::of))
+    }
+    /// The code of a unit, found once for each unit; none beyond what one document may have.
+    pub(super) fn unit_code(
+        &mut self,
+        unit: &str,
+        find: impl FnOnce(&str) -> Option<(&'static str, String)>,
+    ) -> Option<(&'static str, String)> {
+        if let Some(known) = self.units.get(unit) {
+            return known.clone();
+        }
+        if self.units.len() >= UNITS {
+            return None;
+        }
+        let found = find(unit);
+        self.units.insert(unit.to_owned(), found.clone());
+        found
+    }
     /// Whether no further resource is made of this document.
     pub(super) fn is_full(&self) -> bool {
         self.entries.len() >= ENTRIES
@@ -184,12 +260,13 @@ impl<'d> Context<'d> {
     }
     /// This element is said by that resource; an earlier claim stays.
     pub(super) fn claim(&mut self, element: Element<'_>, full_url: &str) {
-        self.claims.entry(element.number()).or_insert_with(|| Claim::Target(full_url.to_owned()));
+        self.claims.entry(element.number()).or_insert_with(|| Claim::Target(full_url.into()));
     }
     /// Every coded node of this subtree that has no claim yet is said by that resource.
     pub(super) fn claim_tree(&mut self, element: Element<'_>, full_url: &str) {
+        let full_url: Rc<str> = full_url.into();
         for node in element.subtree() {
-            self.claim(node, full_url);
+            self.claims.entry(node.number()).or_insert_with(|| Claim::Target(Rc::clone(&full_url)));
         }
     }
     /// Nothing of this subtree is translated, for this reason.

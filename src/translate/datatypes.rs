@@ -198,6 +198,9 @@ static UNITS: LazyLock<HashMap<&'static str, Option<&'static str>>> = LazyLock::
     rows.filter_map(|mut row| Some((row.next()?, row.next().filter(|code| *code != "-")))).collect()
 });
 
+/// Bytes of a unit that may be a code; UCUM compares an unknown one with every unit that it has.
+pub(super) const UNIT: usize = 64;
+
 /// The code of a stated unit: EDQM for eight digits, otherwise UCUM where that is valid and means the same.
 fn unit_code(unit: &str) -> Option<(&'static str, String)> {
     if unit.len() == 8 && unit.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -207,10 +210,10 @@ fn unit_code(unit: &str) -> Option<(&'static str, String)> {
         return meant.map(|code| (UCUM, code.to_owned()));
     }
     // UCUM is ASCII; the crate would also take what it can guess.
-    (unit.is_ascii() && octofhir_ucum::validate(unit).is_ok()).then(|| (UCUM, unit.to_owned()))
+    (unit.len() <= UNIT && unit.is_ascii() && octofhir_ucum::validate(unit).is_ok()).then(|| (UCUM, unit.to_owned()))
 }
 
-fn quantity(value: Number, comparator: Option<&str>, unit: Option<&str>) -> Map<String, Value> {
+fn quantity(context: &mut Context<'_>, value: Number, comparator: Option<&str>, unit: Option<&str>) -> Map<String, Value> {
     let mut out = Map::new();
     out.insert("value".into(), Value::Number(value));
     if let Some(comparator) = comparator {
@@ -218,7 +221,7 @@ fn quantity(value: Number, comparator: Option<&str>, unit: Option<&str>) -> Map<
     }
     if let Some(unit) = unit {
         out.insert("unit".into(), json!(unit));
-        if let Some((system, code)) = unit_code(unit) {
+        if let Some((system, code)) = context.unit_code(unit, unit_code) {
             out.insert("system".into(), json!(system));
             out.insert("code".into(), json!(code));
         }
@@ -238,15 +241,15 @@ pub(super) fn pq(context: &mut Context<'_>, element: Element<'_>, comparator: Op
     let unit = element.stated("unit").or_else(|| element.stated("code"));
     let mut out = Map::new();
     let mut translations = Vec::new();
-    for translation in element.children_named("translation") {
+    for translation in element.children_named("translation").take(super::codes::TRANSLATIONS) {
         let Some(value) = translation.stated("value").and_then(decimal) else { continue };
         let unit = translation.stated("code").or_else(|| translation.stated("unit"));
-        translations.push(json!({"url": PQ_TRANSLATION, "valueQuantity": quantity(value, None, unit)}));
+        translations.push(json!({"url": PQ_TRANSLATION, "valueQuantity": quantity(context, value, None, unit)}));
     }
     if !translations.is_empty() {
         out.insert("extension".into(), Value::Array(translations));
     }
-    out.extend(quantity(value, comparator, unit));
+    out.extend(quantity(context, value, comparator, unit));
     Some(Value::Object(out))
 }
 
@@ -258,22 +261,33 @@ pub(super) enum Interval {
     Quantity(Value),
 }
 
-/// IVL_PQ -> both bounds Range; one bound Quantity with comparator (`>=` `<=`, exclusive `>` `<`; inclusive by default).
-pub(super) fn ivl_pq(context: &mut Context<'_>, element: Element<'_>) -> Option<Interval> {
+/// The bounds of an IVL_PQ that state a value.
+pub(super) fn bounds(element: Element<'_>) -> (Option<Element<'_>>, Option<Element<'_>>) {
     let bound = |name| element.child(name).filter(|bound: &Element<'_>| bound.stated("value").is_some());
-    match (bound("low"), bound("high")) {
+    (bound("low"), bound("high"))
+}
+
+/// Whether an IVL_PQ says its bounds by center or width: no bound that it lacks is open then.
+pub(super) fn has_center_or_width(element: Element<'_>) -> bool {
+    element.child("center").is_some() || element.child("width").is_some()
+}
+
+/// IVL_PQ -> both bounds Range; one bound Quantity with comparator (`>=` `<=`, exclusive `>` `<`; inclusive by default).
+///
+/// A bound that is stated and unreadable, center or width: nothing, since a bound that is not there would be open.
+pub(super) fn ivl_pq(context: &mut Context<'_>, element: Element<'_>) -> Option<Interval> {
+    if has_center_or_width(element) {
+        return None;
+    }
+    match bounds(element) {
         (Some(low), Some(high)) => {
-            if is_exclusive(low) || is_exclusive(high) {
+            let exclusive = is_exclusive(low) || is_exclusive(high);
+            let (low, high) = (pq(context, low, None), pq(context, high, None));
+            let range = json!({"low": low?, "high": high?});
+            if exclusive {
                 context.issue(IssueCode::BoundExclusive, element);
             }
-            let mut out = Map::new();
-            if let Some(low) = pq(context, low, None) {
-                out.insert("low".into(), low);
-            }
-            if let Some(high) = pq(context, high, None) {
-                out.insert("high".into(), high);
-            }
-            (!out.is_empty()).then_some(Interval::Range(Value::Object(out)))
+            Some(Interval::Range(range))
         }
         (Some(low), None) => pq(context, low, Some(if is_exclusive(low) { ">" } else { ">=" })).map(Interval::Quantity),
         (None, Some(high)) => pq(context, high, Some(if is_exclusive(high) { "<" } else { "<=" })).map(Interval::Quantity),
@@ -484,7 +498,8 @@ mod tests {
         assert_eq!(code("G/L"), Some(format!("{UCUM}|10*9/L")));
         assert_eq!(code("UI/L"), Some(format!("{UCUM}|[IU]/L")));
         assert_eq!(code("30009000"), Some(format!("{EDQM}|30009000")));
-        for unit in ["semaines", "mmol / L", "G", "mcg", "cp"] {
+        let long = "mmol/L.".repeat(10_000);
+        for unit in ["semaines", "mmol / L", "G", "mcg", "cp", &long] {
             assert_eq!(code(unit), None, "{unit}");
         }
     }

@@ -47,8 +47,7 @@ pub(super) fn provenance(context: &mut Context<'_>, header: &Header) {
     set(&mut out, "agent", Value::Array(agents));
     set(&mut out, "entity", json!([{"role": "source", "what": Context::document_reference()}]));
     let url = context.add("/ClinicalDocument#Provenance".to_owned(), out);
-    let meta = context.entries.iter_mut().find(|entry| entry.full_url == url);
-    if let Some(entry) = meta {
+    if let Some(entry) = context.entry_mut(&url) {
         let meta = entry.resource.entry("meta").or_insert_with(|| json!({}));
         if let Some(meta) = meta.as_object_mut() {
             meta.insert("profile".into(), json!([profile]));

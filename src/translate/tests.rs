@@ -15,7 +15,11 @@ const SURROUNDINGS: &str = r#"<documentationOf><serviceEvent><effectiveTime><low
     <code code="SA25" codeSystem="1.2.250.1.71.4.2.4"/></healthCareFacility></location></encompassingEncounter></componentOf>"#;
 
 fn document(template: &str, header: &str, section: &str) -> cda::Document {
-    let text = format!(
+    cda::parse(document_text(template, header, section).as_bytes()).unwrap()
+}
+
+fn document_text(template: &str, header: &str, section: &str) -> String {
+    format!(
         r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
            <templateId root="1.2.250.1.213.1.1.1.{template}"/><id root="1.2.3" extension="A-1"/>
            <code code="11502-2" codeSystem="2.16.840.1.113883.6.1"/><title>Compte rendu</title>
@@ -25,8 +29,7 @@ fn document(template: &str, header: &str, section: &str) -> cda::Document {
              <administrativeGenderCode code="F"/><birthTime value="19790328"/></patient></patientRole></recordTarget>{header}
            <component><structuredBody><component><section>{section}</section></component></structuredBody></component>
            </ClinicalDocument>"#
-    );
-    cda::parse(text.as_bytes()).unwrap()
+    )
 }
 
 fn reference(template: &str, header: &str) -> (Resource, Vec<IssueCode>) {
@@ -63,6 +66,23 @@ fn a_complete_header_gives_a_comprehensive_document_reference() {
     assert_eq!(patient["gender"], "female");
     assert_eq!(reference["docStatus"], Value::Null);
     assert_eq!(reference["subject"], json!({"reference": "urn:dmp-fhir:subject"}));
+}
+
+/// fr-core-patient and the profiles of its participants take no address or telecom without content.
+#[test]
+fn an_address_or_telecom_that_only_says_why_it_is_absent_is_not_in_a_claimed_profile() {
+    let absent = r#"<addr nullFlavor="NASK"/><telecom nullFlavor="NASK"/>"#;
+    let header = complete().replace("<assignedPerson>", &format!("{absent}<assignedPerson>"));
+    let patient = r#"<id root="1.2.250.1.213.1.4.10" extension="279035121518989"/>"#;
+    let text = document_text("55", &header, "").replace(patient, &format!("{patient}{absent}"));
+    let document = cda::parse(text.as_bytes()).unwrap();
+    let (reference, _) = document_reference(&document, &DepositedFile::default());
+    let reference = Value::Object(reference);
+    assert!(reference["meta"]["profile"][0].is_string());
+    assert_eq!(reference["contained"].as_array().map(Vec::len), Some(3));
+    for contained in reference["contained"].as_array().unwrap() {
+        assert!(contained.get("address").is_none() && contained.get("telecom").is_none(), "{contained}");
+    }
 }
 
 #[test]
@@ -141,6 +161,15 @@ fn a_document_of_level_one_is_a_media_and_its_bytes() {
     assert_eq!(translation.entries[1].resource["content"]["url"], translation.entries[0].full_url);
     assert_eq!(translation.entries[1].resource["status"], "unknown");
     assert!(translation.account.is_empty());
+}
+
+/// Minutes, where each entry would look through its section again.
+#[test]
+fn a_section_of_very_many_entries_is_read_once() {
+    let entry = r#"<entry><act moodCode="EVN"><statusCode code="active"/></act></entry>"#;
+    let translation = translate(&document("55", "", &entry.repeat(60_000)));
+    let types: Vec<&str> = translation.entries.iter().filter_map(|entry| entry.resource["resourceType"].as_str()).collect();
+    assert_eq!(types, ["Composition", "Provenance"]);
 }
 
 #[test]

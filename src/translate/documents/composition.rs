@@ -4,10 +4,12 @@ use super::super::context::{Context, reference, resource, set};
 use super::super::datatypes::{date_time, identifier, when};
 use super::super::header::{Attestation, Header};
 use super::super::narrative::narrative;
+use super::super::participants::Participant;
 use super::super::sections::SectionEntries;
 use crate::cda::{Element, template};
 use crate::fhir::Resource;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// ClinicalDocument -> Composition
 ///
@@ -34,12 +36,9 @@ pub(in super::super) fn composition(context: &mut Context<'_>, header: &Header, 
         Some(date) => set(&mut out, "date", json!(date)),
         None => set(&mut out, "_date", super::super::datatypes::absent("NI")),
     }
-    let mut authors: Vec<Value> = Vec::new();
-    for author in &header.authors {
-        if !authors.contains(&author.reference()) {
-            authors.push(author.reference());
-        }
-    }
+    let mut seen = HashSet::new();
+    let authors = header.authors.iter().filter(|author| seen.insert(author.url.as_str()));
+    let mut authors: Vec<Value> = authors.map(Participant::reference).collect();
     if authors.is_empty() {
         authors.push(super::super::datatypes::absent("NI"));
     }

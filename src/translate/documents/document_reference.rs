@@ -8,7 +8,8 @@ use super::super::{ORIGINAL, SUBJECT};
 use crate::cda::{self, Element, header::is_ins_root, template};
 use crate::fhir::Resource;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 /// Profile of a completed DocumentReference (PDSm 3.1.1).
 pub const COMPREHENSIVE: &str =
@@ -37,7 +38,7 @@ pub fn document_reference(document: &cda::Document, file: &DepositedFile) -> (Re
     let root = document.root();
     let mut out = resource("DocumentReference");
     let people = People::read(&mut context, root);
-    let patient = source_patient(root);
+    let patient = source_patient(root, &context.header);
     let id = context.header.id.as_ref().and_then(master_identifier);
     set(&mut out, "masterIdentifier", id);
     set(&mut out, "status", json!("current"));
@@ -99,16 +100,19 @@ fn master_identifier(id: &cda::Id) -> Option<Value> {
     identifier(id)
 }
 
+/// Class and format of each kind of document, by its template.
+static KINDS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> = LazyLock::new(|| {
+    let rows = rows(include_str!("../../../schema/cda-document-kinds.tsv"));
+    rows.filter_map(|mut row| Some((row.next()?, (row.next()?, row.next()?)))).collect()
+});
+
 /// The class (TRE_A03) and the one format coding of a document, by its template (C2).
 fn class_and_format(header: &cda::Header) -> (Option<&'static str>, Value) {
-    let table: HashMap<&str, (&str, &str)> = rows(include_str!("../../../schema/cda-document-kinds.tsv"))
-        .filter_map(|mut row| Some((row.next()?, (row.next()?, row.next()?))))
-        .collect();
     // The most specific template: CSE certificates carry `.5` and `.5.2`.
     let mut own: Vec<&str> =
         header.templates.iter().map(String::as_str).filter(|root| root.starts_with(template::DOCUMENT)).collect();
     own.sort_by_key(|root| std::cmp::Reverse(root.len()));
-    let row = own.iter().find_map(|root| table.get(root));
+    let row = own.iter().find_map(|root| KINDS.get(root));
     let kind = header.code.as_deref().unwrap_or("");
     let class = row.and_then(|(class, _)| class_of(class, kind));
     let code = match row {
@@ -168,9 +172,10 @@ fn surroundings(context: &mut Context<'_>, root: Element<'_>, date: Option<Strin
     let events: Vec<Element<'_>> =
         root.children_named("documentationOf").filter_map(|documentation| documentation.child("serviceEvent")).collect();
     let mut out = Map::new();
+    let mut seen = HashSet::new();
     let mut codes = Vec::new();
     for code in events.iter().filter_map(|event| event.child("code")) {
-        codes.extend(concept(context, code).filter(|code| !codes.contains(code)));
+        codes.extend(concept(context, code).filter(|code| seen.insert(code.to_string())));
     }
     set(&mut out, "event", Value::Array(codes));
     let mut period = None;
@@ -212,7 +217,7 @@ fn orders(root: Element<'_>) -> Vec<Value> {
 }
 
 /// recordTarget -> the contained Patient of context.sourcePatientInfo
-fn source_patient(root: Element<'_>) -> Resource {
+fn source_patient(root: Element<'_>, header: &cda::Header) -> Resource {
     let mut out = resource("Patient");
     set(&mut out, "id", json!("patient"));
     let Some(role) = root.at("recordTarget/patientRole") else { return out };
@@ -224,10 +229,10 @@ fn source_patient(root: Element<'_>) -> Resource {
     // A telecom that states only why there is none has no system, which fr-core-patient requires: the original keeps it.
     let telecoms = role.children_named("telecom").filter_map(telecom).filter(|telecom| telecom.get("system").is_some());
     set(&mut out, "telecom", Value::Array(telecoms.collect()));
-    let header = root.document().header();
     set(&mut out, "gender", header.fhir_gender().map(|gender| json!(gender)));
     set(&mut out, "birthDate", header.birth_date().map(|date| json!(date)));
-    set(&mut out, "address", Value::Array(role.children_named("addr").filter_map(address).collect()));
+    let addresses = Value::Array(role.children_named("addr").filter_map(address).collect());
+    set(&mut out, "address", stated_only(&addresses));
     out
 }
 
@@ -260,7 +265,7 @@ fn names_social_security_number(reference: &Resource) -> bool {
 }
 
 /// Moves the participants into `contained`: `urn:uuid:` references become `#p1`, the patient `#patient`.
-fn with_contained(mut out: Resource, context: &Context<'_>, patient: Resource) -> Resource {
+fn with_contained(out: Resource, context: &Context<'_>, patient: Resource) -> Resource {
     let names: HashMap<&str, String> = context
         .entries
         .iter()
@@ -285,11 +290,13 @@ fn with_contained(mut out: Resource, context: &Context<'_>, patient: Resource) -
         }
         contained.push(Value::Object(one));
     }
-    contained.retain(|one| one.get("id") == Some(&json!("patient")) || is_named(one, &out, context, &names));
+    let named = named(&out, context);
+    let kept: HashSet<&str> = named.iter().filter_map(|url| names.get(url)).map(String::as_str).collect();
+    contained.retain(|one| one.get("id").and_then(Value::as_str).is_some_and(|id| id == "patient" || kept.contains(id)));
     let mut contained = Value::Array(contained);
     rewrite(&mut contained, &names);
     let mut with = Resource::new();
-    for (name, mut value) in std::mem::take(&mut out) {
+    for (name, mut value) in out {
         // The subject stays the Patient of the record; everywhere else the patient is the contained one, as the document states him.
         if name != "subject" {
             rewrite(&mut value, &names);
@@ -310,16 +317,27 @@ fn stated_only(value: &Value) -> Value {
     Value::Array(items.iter().filter(states).cloned().collect())
 }
 
-/// Whether the DocumentReference, or a participant that it names, refers to this one (a contained resource must be referred to).
-fn is_named(one: &Value, out: &Resource, context: &Context<'_>, names: &HashMap<&str, String>) -> bool {
-    let Some(url) = names.iter().find(|(_, name)| one.get("id") == Some(&json!(name))).map(|(url, _)| *url) else { return false };
-    let quoted = format!("\"{url}\"");
-    let direct = |resource: &Resource, url: &str| Value::Object(resource.clone()).to_string().contains(url);
-    if direct(out, &quoted) {
-        return true;
+/// What the DocumentReference names, and what the participants that it names name (a contained resource must be referred to).
+fn named<'c>(out: &Resource, context: &'c Context<'_>) -> HashSet<&'c str> {
+    let mut direct = HashSet::new();
+    out.values().for_each(|value| references(value, &mut direct));
+    let mut all = HashSet::new();
+    for entry in context.entries.iter().filter(|entry| direct.contains(entry.full_url.as_str())) {
+        all.insert(entry.full_url.as_str());
+        entry.resource.values().for_each(|value| references(value, &mut all));
     }
-    let around = context.entries.iter().filter(|entry| direct(&entry.resource, &quoted));
-    around.into_iter().any(|entry| direct(out, &format!("\"{}\"", entry.full_url)))
+    all
+}
+
+fn references<'v>(value: &'v Value, out: &mut HashSet<&'v str>) {
+    match value {
+        Value::Object(object) => {
+            out.extend(object.get("reference").and_then(Value::as_str));
+            object.values().for_each(|value| references(value, out));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn rewrite(value: &mut Value, names: &HashMap<&str, String>) {

@@ -141,6 +141,10 @@ fn reactions(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource
             context.list(reaction, Reason::KindNotTranslatedYet);
             continue;
         }
+        if context.is_about_another(reaction) {
+            context.list(reaction, Reason::SubjectNotPatient);
+            continue;
+        }
         let code = reaction.child("code").and_then(|code| concept(context, code));
         let effective = reaction.child("effectiveTime").and_then(|time| super::super::datatypes::when(context, time));
         let reaction_url = context.url(&reaction.path());

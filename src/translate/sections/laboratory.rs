@@ -27,9 +27,15 @@ struct Scope {
     specimen: Option<String>,
     /// The collection (3.77) that an isolate here comes from.
     collected: Option<String>,
+    /// Whether everything here is reported from before.
+    previous: bool,
 }
 
 impl Scope {
+    /// For what is reported from before: of no specimen, device, time or performer of this document (C7-22).
+    fn of_previous(&self) -> Self {
+        Self { categories: self.categories.clone(), code: self.code.clone(), previous: true, ..Self::default() }
+    }
     fn parts(&self) -> Parts {
         Parts {
             categories: self.categories.clone(),
@@ -38,6 +44,7 @@ impl Scope {
             performers: self.performers.iter().chain(&self.validators).cloned().collect(),
             specimen: self.specimen.clone(),
             device: self.device.clone(),
+            previous: self.previous,
             ..Parts::default()
         }
     }
@@ -56,6 +63,10 @@ pub(in super::super) fn is_results_entry(entry: Element<'_>) -> bool {
 /// comment 3.32 -> note;  AUTHEN, RESP -> performer with its function, on everything below
 pub(in super::super) fn results(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
     let Some(act) = entry.child("act") else { return Vec::new() };
+    if let Some(reason) = refused(context, act) {
+        context.list(act, reason);
+        return Vec::new();
+    }
     let mut scope =
         Scope { performers: header.performers.iter().map(participants::Participant::reference).collect(), ..Scope::default() };
     chapters(context, entry, &mut scope);
@@ -72,8 +83,9 @@ fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
     let mut sections: Vec<Element<'_>> = entry.ancestors().filter(|around| around.is("section")).collect();
     sections.reverse();
     for section in sections.into_iter().take(CHAPTERS) {
-        let Some(code) = section.child("code").and_then(|code| concept(context, code)).map(repeated) else { continue };
-        if section.has_template(template::LABORATORY_CHAPTER) && !context.laboratory.chapters.contains(&code) {
+        let section = context.section(section);
+        let Some(code) = section.concept.and_then(|code| concept(context, code)).map(repeated) else { continue };
+        if section.is_laboratory_chapter && context.laboratory.chapters_known.insert(code.to_string()) {
             context.laboratory.chapters.push(code.clone());
         }
         scope.code = Some(code.clone());
@@ -91,7 +103,7 @@ fn refused(context: &Context<'_>, element: Element<'_>) -> Option<Reason> {
     if element.stated("moodCode") != Some("EVN") {
         return Some(Reason::MoodNotTranslated);
     }
-    element.child("subject").map(|_| Reason::SubjectNotPatient)
+    context.is_about_another(element).then_some(Reason::SubjectNotPatient)
 }
 
 /// One act, organizer or observation of the tree, with everything below it.
@@ -102,7 +114,7 @@ fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around
     }
     let mut scope = around.clone();
     own_time(context, element, &mut scope);
-    let collections = collections(context, header, element);
+    let collections = collections(context, header, element, scope.previous);
     if let [only] = collections.as_slice() {
         scope.specimen = Some(only.clone());
         scope.collected = Some(only.clone());
@@ -116,6 +128,9 @@ fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around
         && let Some(specimen) = element.child("specimen")
         && let Some((url, organism)) = specimen::isolate(context, specimen, scope.collected.as_deref())
     {
+        if !scope.previous {
+            context.laboratory.specimens.push(url.clone());
+        }
         scope.specimen = Some(url);
         value = organism;
     }
@@ -126,7 +141,11 @@ fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around
     parts.value = value;
     parts.notes = comments(context, element, &url);
     below(context, header, element, &scope, &mut parts);
-    observation(context, element, parts)
+    let url = observation(context, element, parts)?;
+    if scope.previous {
+        context.tag(&url, "reported-previous");
+    }
+    Some(url)
 }
 
 fn is_isolate(element: Element<'_>) -> bool {
@@ -148,8 +167,10 @@ fn own_time(context: &mut Context<'_>, element: Element<'_>, scope: &mut Scope) 
     }
 }
 
-fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>) -> Vec<String> {
+/// procedure 3.77 -> Specimen; one under REFR is of no result here, one inside a previous result not of this report.
+fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>, previous: bool) -> Vec<String> {
     let procedures: Vec<Element<'_>> = specimen::relations(element)
+        .filter(|relation| !is_previous(*relation))
         .filter_map(|relation| relation.child("procedure"))
         .filter(|procedure| specimen::is_collection(*procedure))
         .collect();
@@ -157,8 +178,11 @@ fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>)
     for procedure in procedures {
         match refused(context, procedure) {
             Some(reason) => context.list(procedure, reason),
-            None => out.push(specimen::collection(context, header, procedure)),
+            None => out.push(specimen::collection(context, Some(header).filter(|_| !previous), procedure)),
         }
+    }
+    if !previous {
+        context.laboratory.specimens.extend(out.iter().cloned());
     }
     out
 }
@@ -202,7 +226,11 @@ fn validator(context: &mut Context<'_>, participant: Element<'_>, kind: &str, sc
         return;
     }
     scope.validators.push(with_function(kind, &who.url));
-    if kind == "AUTHEN" && who.kind == Kind::Professional && !context.laboratory.interpreters.contains(&who.url) {
+    if kind == "AUTHEN"
+        && !scope.previous
+        && who.kind == Kind::Professional
+        && !context.laboratory.interpreters.contains(&who.url)
+    {
         context.laboratory.interpreters.push(who.url);
     }
 }
@@ -220,50 +248,59 @@ fn own_code(context: &mut Context<'_>, element: Element<'_>, isolate: bool, scop
     };
 }
 
+/// Whether what is below the relation is from before: decides before any template does.
+fn is_previous(relation: Element<'_>) -> bool {
+    relation.stated("typeCode") == Some("REFR")
+}
+
 /// The relations of a node: members, media, previous results.
 fn below(context: &mut Context<'_>, header: &Header, element: Element<'_>, scope: &Scope, parts: &mut Parts) {
     // A result or battery below an isolate says nothing of the isolate's own code: the nearest code is the isolate's.
     for relation in specimen::relations(element) {
-        let previous = relation.stated("typeCode") == Some("REFR");
+        let previous = is_previous(relation);
         for child in relation.children() {
             match child.name() {
-                "observation" if previous => parts.supporting.extend(self::previous(context, child, scope)),
+                "templateId" | "sequenceNumber" | "seperatableInd" => {}
+                "act" if is_comment(child) => {}
+                "observation" | "organizer" if previous || scope.previous => {
+                    parts.supporting.extend(self::previous(context, header, child, scope, previous));
+                }
+                // A file or a specimen from before is not of this report.
+                _other if previous => context.list(child, Reason::KindNotTranslatedYet),
                 "organizer" if is_battery(child) || is_isolate(child) => {
                     parts.members.extend(node(context, header, child, scope));
                 }
                 "observation" if is_result(child) => parts.members.extend(node(context, header, child, scope)),
                 "observationMedia" => {
-                    if let Some(made) = media::image(context, child) {
-                        context.laboratory.media.push(made.media.clone());
+                    if let Some(reason) = refused(context, child) {
+                        context.list(child, reason);
+                    } else if let Some(made) = media::image(context, child) {
+                        if !scope.previous {
+                            context.laboratory.media.push(made.media.clone());
+                        }
                         parts.media.push(made.media);
                     }
                 }
                 "procedure" if specimen::is_collection(child) => {}
-                "act" if is_comment(child) => {}
-                "templateId" | "sequenceNumber" | "seperatableInd" => {}
                 _other => context.list(child, Reason::KindNotTranslatedYet),
             }
         }
     }
 }
 
-/// Previous result (entryRelationship REFR, no template: recognised by its typeCode) -> Observation of its own (C7-22)
+/// Previous result (under entryRelationship REFR, with or without a template) -> Observation of its own (C7-22)
 ///
-/// tag `reported-previous`; never a member; of no specimen, device or encounter of this document
-fn previous(context: &mut Context<'_>, element: Element<'_>, around: &Scope) -> Option<String> {
-    if let Some(reason) = refused(context, element) {
-        context.list(element, reason);
+/// tag `reported-previous`; never a member, also not of a previous battery: what it was found in points to it
+/// 3.78, 3.79, 3.80, no template -> an Observation; any other template may mean something else: listed
+fn previous(context: &mut Context<'_>, header: &Header, element: Element<'_>, around: &Scope, directly: bool) -> Option<String> {
+    let is_known = is_battery(element) || is_isolate(element) || is_result(element) || element.templates().next().is_none();
+    let is_reported = is_known || (directly && element.is("observation"));
+    if !is_reported {
+        context.list(element, Reason::KindNotTranslatedYet);
         return None;
     }
-    let mut scope = Scope { categories: around.categories.clone(), code: around.code.clone(), ..Scope::default() };
-    own_time(context, element, &mut scope);
-    own_participants(context, element, &mut scope);
-    own_code(context, element, false, &mut scope);
-    let url = context.url(&element.path());
-    let mut parts = scope.parts();
-    parts.notes = comments(context, element, &url);
-    parts.previous = true;
-    let url = observation(context, element, parts)?;
-    context.tag(&url, "reported-previous");
-    Some(url)
+    if around.previous && !directly {
+        return node(context, header, element, around);
+    }
+    node(context, header, element, &around.of_previous())
 }

@@ -5,7 +5,7 @@ use super::super::context::{Context, resource, set};
 use super::super::datatypes::{identifiers, when};
 use super::super::issue::IssueCode;
 use super::status;
-use crate::cda::{Element, template};
+use crate::cda::Element;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -20,8 +20,8 @@ pub(super) struct File {
 const TITLE: usize = 1_000;
 
 /// Title of the section around this element.
-fn section_title(element: Element<'_>) -> Option<String> {
-    let title = element.section()?.child("title").filter(|title| title.size() <= TITLE)?;
+fn section_title(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
+    let title = context.section_of(element).title.filter(|title| title.size() <= TITLE)?;
     Some(title.text()).filter(|title| !title.is_empty() && title.len() <= TITLE)
 }
 
@@ -68,7 +68,10 @@ pub(super) fn file(context: &mut Context<'_>, value: Element<'_>, around: Option
     let status = entry.map_or(Some("unknown"), |around| status::media(status::code(around)));
     set(&mut out, "status", json!(status.unwrap_or("unknown")));
     set(&mut out, "subject", Context::subject());
-    let title = entry.and_then(section_title).or_else(|| context.header.title.clone()).filter(|title| title.len() <= TITLE);
+    let title = entry
+        .and_then(|entry| section_title(context, entry))
+        .or_else(|| context.header.title.clone())
+        .filter(|title| title.len() <= TITLE);
     if let Some(title) = title {
         content.insert("title".into(), json!(title));
     }
@@ -99,15 +102,16 @@ pub(super) fn image(context: &mut Context<'_>, media: Element<'_>) -> Option<Fil
 ///
 /// observation 3.48.18 value -> Media.type;  observationMedia -> content
 pub(super) fn attached_document(context: &mut Context<'_>, organizer: Element<'_>) -> Vec<String> {
-    let is_copy = organizer.section().is_some_and(|section| {
-        section.has_template(template::DOCUMENT_COPY)
-            || section.child("code").and_then(|code| code.stated("code")) == Some("55108-5")
-    });
+    let is_copy = context.section_of(organizer).is_document_copy;
     let components: Vec<Element<'_>> = organizer.children_named("component").collect();
     let observation = components.iter().find_map(|component| component.child("observation"));
     let mut made = Vec::new();
     for media in components.iter().filter_map(|component| component.child("observationMedia")) {
         let Some(value) = media.child("value") else { continue };
+        if context.is_about_another(media) {
+            context.list(media, Reason::SubjectNotPatient);
+            continue;
+        }
         let url = if is_copy && context.has_laboratory {
             presented_form(context, organizer, media, value)
         } else {
@@ -124,7 +128,7 @@ pub(super) fn attached_document(context: &mut Context<'_>, organizer: Element<'_
 
 fn presented_form(context: &mut Context<'_>, organizer: Element<'_>, media: Element<'_>, value: Element<'_>) -> Option<String> {
     let (binary, mut content) = attachment(context, value)?;
-    if let Some(title) = section_title(organizer) {
+    if let Some(title) = section_title(context, organizer) {
         content.insert("title".into(), json!(title));
     }
     context.laboratory.presented.push(Value::Object(content));

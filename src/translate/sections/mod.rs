@@ -34,42 +34,64 @@ pub(super) fn translate(context: &mut Context<'_>, header: &Header) -> SectionEn
     out
 }
 
-/// One entry: its template decides which function reads it.
-fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
+/// The entries that have a function.
+enum Kind {
+    Results,
+    Image,
+    AttachedDocument,
+    Problem,
+    Immunization,
+    SimpleObservation,
+}
+
+/// Which function reads the entry: its template decides.
+fn kind_of(entry: Element<'_>, child: Element<'_>) -> Option<Kind> {
     if laboratory::is_results_entry(entry) {
-        return laboratory::results(context, header, entry);
-    }
-    let Some(child) = entry.children().find(|child| !child.is("templateId")) else { return Vec::new() };
-    if context.is_full() {
-        context.list(child, Reason::LimitReached);
-        return Vec::new();
+        return Some(Kind::Results);
     }
     match child.name() {
-        "observationMedia" => return media::image(context, child).map(|made| made.media).into_iter().collect(),
-        "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => return media::attached_document(context, child),
-        _other => {}
+        "observationMedia" => Some(Kind::Image),
+        "organizer" if child.has_template(template::ATTACHED_DOCUMENT) => Some(Kind::AttachedDocument),
+        _other if is_only(child, template::PROBLEM) => Some(Kind::Problem),
+        "substanceAdministration" if is_only(child, template::IMMUNIZATION) => Some(Kind::Immunization),
+        "observation" if is_only(child, template::SIMPLE_OBSERVATION) => Some(Kind::SimpleObservation),
+        _other => None,
     }
-    if !states_a_fact(child) {
-        context.list(child, Reason::MoodNotTranslated);
-        return Vec::new();
-    }
-    let made = if is_only(child, template::PROBLEM) {
-        problem::problem(context, child)
-    } else if child.is("substanceAdministration") && is_only(child, template::IMMUNIZATION) {
-        immunization::immunization(context, child)
-    } else if child.is("observation") && is_only(child, template::SIMPLE_OBSERVATION) {
-        observation::simple_observation(context, child)
+}
+
+/// One entry: what it says of what, then its function.
+fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
+    let Some(child) = entry.children().find(|child| !child.is("templateId")) else { return Vec::new() };
+    let kind = kind_of(entry, child);
+    // A file has no mood of its own; results are asked one by one.
+    let is_fact = matches!(kind, Some(Kind::Results | Kind::Image | Kind::AttachedDocument)) || states_a_fact(context, child);
+    let refused = if context.is_full() {
+        Some(Reason::LimitReached)
+    } else if !is_fact {
+        Some(Reason::MoodNotTranslated)
+    } else if kind.is_none() {
+        Some(Reason::KindNotTranslatedYet)
     } else {
-        context.list(child, Reason::KindNotTranslatedYet);
-        None
+        context.is_about_another(child).then_some(Reason::SubjectNotPatient)
+    };
+    let (Some(kind), None) = (kind, refused) else {
+        context.list(entry, refused.unwrap_or(Reason::KindNotTranslatedYet));
+        return Vec::new();
+    };
+    let made = match kind {
+        Kind::Results => return laboratory::results(context, header, entry),
+        Kind::AttachedDocument => return media::attached_document(context, child),
+        Kind::Image => media::image(context, child).map(|made| made.media),
+        Kind::Problem => problem::problem(context, child),
+        Kind::Immunization => immunization::immunization(context, child),
+        Kind::SimpleObservation => observation::simple_observation(context, child),
     };
     made.into_iter().collect()
 }
 
 /// Whether the entry says that something is or was (R1): mood EVN, and not an active entry of the care plan, which is planned.
-fn states_a_fact(child: Element<'_>) -> bool {
-    let section = child.section().and_then(|section| section.child("code")).and_then(|code| code.stated("code"));
-    let planned = section == Some("18776-5") && status::code(child) == Some("active");
+fn states_a_fact(context: &mut Context<'_>, child: Element<'_>) -> bool {
+    let planned = context.section_of(child).code == Some("18776-5") && status::code(child) == Some("active");
     child.stated("moodCode") == Some("EVN") && !planned
 }
 

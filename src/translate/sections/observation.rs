@@ -1,7 +1,9 @@
 //! Observations: the parts that every template shares, and FR-Simple-Observation (3.48).
 use super::super::codes::{concept, data_absent_reason, differs_from_text, number_differs, resolved_text};
 use super::super::context::{Context, reference, set};
-use super::super::datatypes::{Interval, When, date_time, decimal, identifiers, ivl_pq, pq, ratio, when};
+use super::super::datatypes::{
+    Interval, When, bounds, date_time, decimal, has_center_or_width, identifiers, is_exclusive, ivl_pq, pq, ratio, when,
+};
 use super::super::issue::IssueCode;
 use super::super::{account::Reason, context, participants};
 use super::{media, status};
@@ -124,24 +126,32 @@ fn value(
         context.issue(IssueCode::ValueNotTranslated, *other);
         context.list(*other, Reason::ElementNotMapped);
     }
-    context.claim_tree(*first, url);
+    // A file has its own issue and its own reason where it cannot be read.
     if first.stated("representation") == Some("B64") {
         media.extend(media::file(context, *first, Some(element)).map(|made| made.media));
         return false;
     }
-    match value_x(context, *first) {
-        Some((name, value)) => {
+    match (value_x(context, *first), first.stated("nullFlavor")) {
+        (Some((name, value)), _) => {
             out.insert(name.to_owned(), value);
+            context.claim_tree(*first, url);
         }
-        None => {
-            if let Some(flavor) = first.stated("nullFlavor") {
-                set(out, "dataAbsentReason", data_absent_reason(flavor));
-            } else if !first.text().is_empty() || first.attributes().any(|(name, _)| name != "type") {
-                context.issue(IssueCode::ValueNotTranslated, *first);
-            }
+        (None, Some(flavor)) => {
+            set(out, "dataAbsentReason", data_absent_reason(flavor));
+            context.claim_tree(*first, url);
         }
+        (None, None) => not_translated(context, *first),
     }
     value_differs(context, element, *first)
+}
+
+/// A value that the resource cannot say is listed, with an issue where it says anything.
+pub(super) fn not_translated(context: &mut Context<'_>, value: Element<'_>) {
+    let says = value.subtree().any(|part| part.attributes().any(|(name, _)| !matches!(name, "type" | "nullFlavor")));
+    if says || !value.text().is_empty() {
+        context.issue(IssueCode::ValueNotTranslated, value);
+    }
+    context.list(value, Reason::ElementNotMapped);
 }
 
 /// One value as the name and content of `value[x]`.
@@ -206,14 +216,26 @@ fn value_differs(context: &mut Context<'_>, element: Element<'_>, value: Element
 
 /// referenceRange/observationRange -> referenceRange (C7-16, C7-17)
 ///
-/// value IVL_PQ low, high           -> low, high; an exclusive bound -> text (`< 5 g/L`); none -> text, else no range
-/// interpretationCode `N`           -> type normal; none -> no type; any other -> text alone (`H: > 5 g/L`), never as normal
+/// value IVL_PQ low, high -> low, high; an exclusive bound -> text (`< 5 g/L`); an unreadable one -> text, never an open range
+/// value of another type  -> text, where there is no `text`
+/// interpretationCode `N` -> type normal; none -> no type; any other -> text alone (`H: > 5 g/L`), never as normal
+/// nothing of these       -> no range (a type alone is an error, obs-3): listed
 fn reference_ranges(context: &mut Context<'_>, element: Element<'_>, url: &str) -> Value {
     let mut out = Vec::new();
     for holder in element.children_named("referenceRange") {
-        context.claim_tree(holder, url);
-        let Some(range) = holder.child("observationRange") else { continue };
-        out.extend(reference_range(context, range));
+        let range = holder.child("observationRange");
+        let Some((range, made)) = range.and_then(|range| Some((range, reference_range(context, range)?))) else {
+            context.list(holder, Reason::ElementNotMapped);
+            continue;
+        };
+        out.push(made);
+        context.claim(range, url);
+        // A value that has no place in the range is listed already.
+        for part in range.children() {
+            if context.claim_of(part).is_none() {
+                context.claim_tree(part, url);
+            }
+        }
     }
     Value::Array(out)
 }
@@ -222,41 +244,59 @@ fn reference_range(context: &mut Context<'_>, range: Element<'_>) -> Option<Valu
     let meaning = range.child("interpretationCode").and_then(|code| code.stated("code"));
     let stated = range.child("text").and_then(|text| resolved_text(context, text));
     let value = range.child("value");
-    let bound = |name: &str| value.and_then(|value| value.child(name)).filter(|bound| bound.stated("value").is_some());
-    let (low, high) = (bound("low"), bound("high"));
-    let exclusive = [low, high].into_iter().flatten().any(super::super::datatypes::is_exclusive);
-    let normal = meaning.is_none_or(|code| code == "N");
+    let interval = value.filter(|value| !has_center_or_width(*value));
+    let stated_bounds = interval.map_or((None, None), bounds);
+    let exclusive = [stated_bounds.0, stated_bounds.1].into_iter().flatten().any(is_exclusive);
+    let low = stated_bounds.0.map(|low| pq(context, low, None));
+    let high = stated_bounds.1.map(|high| pq(context, high, None));
+    let unreadable = low == Some(None) || high == Some(None);
+    let written =
+        bounds_as_text(stated_bounds.0, stated_bounds.1).or_else(|| value.and_then(|value| value_as_text(context, value)));
+    let other = meaning.filter(|code| *code != "N");
     let mut out = Resource::new();
-    let text = if exclusive || !normal {
-        let bounds = bounds_as_text(low, high).or_else(|| stated.clone());
-        match meaning.filter(|_| !normal) {
-            Some(code) => Some(bounds.map_or_else(|| code.to_owned(), |bounds| format!("{code}: {bounds}"))),
-            None => bounds,
-        }
+    let text = if exclusive || other.is_some() {
+        written.or(stated)
+    } else if unreadable || stated_bounds == (None, None) {
+        stated.or(written)
     } else {
-        let low = low.and_then(|low| pq(context, low, None));
-        let high = high.and_then(|high| pq(context, high, None));
-        set(&mut out, "low", low);
-        set(&mut out, "high", high);
-        stated.or_else(|| value.filter(|value| matches!(value.xsi_type(), Some("ST" | "ED"))).map(Element::text))
+        set(&mut out, "low", low.flatten());
+        set(&mut out, "high", high.flatten());
+        stated
     };
-    let text = text.filter(|text| !text.is_empty());
-    // A type alone is an error (obs-3).
     if out.is_empty() && text.is_none() {
-        return None;
+        if let Some(value) = value {
+            not_translated(context, value);
+        }
+        // A type alone is an error (obs-3).
+        return other.map(|code| json!({"text": code}));
     }
     if meaning == Some("N") {
         let system = "http://terminology.hl7.org/CodeSystem/referencerange-meaning";
         set(&mut out, "type", json!({"coding": [{"system": system, "code": "normal"}]}));
     }
+    let text = text.map(|text| other.map_or_else(|| text.clone(), |code| format!("{code}: {text}")));
     set(&mut out, "text", text.map(|text| json!(text)));
     Some(Value::Object(out))
+}
+
+/// The value of a range that is no interval, as written: `5 g/L`, the text of a code or of ST and ED.
+fn value_as_text(context: &mut Context<'_>, value: Element<'_>) -> Option<String> {
+    match value.xsi_type().unwrap_or("") {
+        "PQ" | "REAL" | "PQR" | "INT" | "IVL_PQ" => {
+            let number = value.stated("value")?;
+            let unit = value.stated("unit").or_else(|| value.stated("code"));
+            Some(unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}")))
+        }
+        "CD" | "CE" | "CV" | "CO" | "CS" => concept(context, value)?.get("text").and_then(Value::as_str).map(str::to_owned),
+        "ST" | "ED" => resolved_text(context, value),
+        _other => None,
+    }
 }
 
 /// `< 5 g/L`, `>= 1 g/L`, `>= 1 g/L, < 5 g/L`.
 fn bounds_as_text(low: Option<Element<'_>>, high: Option<Element<'_>>) -> Option<String> {
     let one = |bound: Element<'_>, open: &str, closed: &str| {
-        let sign = if super::super::datatypes::is_exclusive(bound) { open } else { closed };
+        let sign = if is_exclusive(bound) { open } else { closed };
         let unit = bound.stated("unit").map(|unit| format!(" {unit}")).unwrap_or_default();
         bound.stated("value").map(|value| format!("{sign} {value}{unit}"))
     };

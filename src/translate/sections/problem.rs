@@ -33,7 +33,8 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
     let end = time.and_then(|time| time.child("high")).and_then(|high| date_time(context, high));
     let absent_code = value.is_some_and(is_absent_code);
     let denied = element.stated("negationInd") == Some("true") && !absent_code;
-    let clinical = clinical_status(element, end.is_some(), absent_code, denied);
+    let section = context.section_of(element).code;
+    let clinical = clinical_status(element, section, end.is_some(), absent_code, denied);
     let mut out = resource("Condition");
     set(&mut out, "identifier", Value::Array(identifiers(context, element)));
     set(&mut out, "clinicalStatus", clinical.map(|code| json!({"coding": [{"system": CLINICAL, "code": code}]})));
@@ -60,10 +61,16 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
     let stage = part(element, CLINICAL_STAGE).and_then(|part| part.child("value")).and_then(|code| concept(context, code));
     set(&mut out, "stage", stage.map(|stage| json!([{"summary": stage}])));
     set(&mut out, "note", Value::Array(notes));
+    if let Some(value) = value.filter(|_| !out.contains_key("code")) {
+        super::observation::not_translated(context, value);
+    }
     context.add(element.path(), out);
     for child in
         element.children().filter(|child| matches!(child.name(), "id" | "code" | "text" | "effectiveTime" | "value" | "author"))
     {
+        if child.is("value") && context.claim_of(child).is_some() {
+            continue;
+        }
         context.claim_tree(child, &url);
     }
     for template in [PROBLEM_STATUS, CERTAINTY, SEVERITY, CLINICAL_STAGE] {
@@ -99,7 +106,13 @@ pub(super) fn is_absent_code(value: Element<'_>) -> bool {
             .is_some_and(|code| code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info")))
 }
 
-fn clinical_status(element: Element<'_>, ended: bool, absent_code: bool, denied: bool) -> Option<&'static str> {
+fn clinical_status(
+    element: Element<'_>,
+    section: Option<&str>,
+    ended: bool,
+    absent_code: bool,
+    denied: bool,
+) -> Option<&'static str> {
     if absent_code {
         return Some("active");
     }
@@ -114,7 +127,7 @@ fn clinical_status(element: Element<'_>, ended: bool, absent_code: bool, denied:
     if ended {
         return Some("resolved");
     }
-    match element.section().and_then(|section| section.child("code")).and_then(|code| code.stated("code")) {
+    match section {
         Some("11450-4") => Some("active"),
         Some("11348-0") => Some("resolved"),
         Some(_) | None => None,

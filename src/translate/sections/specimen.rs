@@ -1,6 +1,6 @@
 //! Specimens: FR-Prelevement (3.77) with its reception (3.107), and the isolate of FR-Isolat-microbiologique (3.79).
 use super::super::codes::concept;
-use super::super::context::{Context, reference, resource, set};
+use super::super::context::{Context, PARTICIPANTS, reference, resource, set};
 use super::super::datatypes::{date_time, identifiers, when_done};
 use super::super::header::Header;
 use super::super::participants::{self, Kind};
@@ -19,7 +19,8 @@ pub(super) fn is_collection(procedure: Element<'_>) -> bool {
 /// effectiveTime -> `collection.collected[x]`; `high` alone is the time
 /// performer, else the header's PRF with function PRELV -> collection.collector
 /// act 3.107 effectiveTime -> receivedTime
-pub(super) fn collection(context: &mut Context<'_>, header: &Header, procedure: Element<'_>) -> String {
+/// `header`: of the report that the specimen was taken for; none for one of a previous result
+pub(super) fn collection(context: &mut Context<'_>, header: Option<&Header>, procedure: Element<'_>) -> String {
     let path = procedure.path();
     let url = context.url(&path);
     let role = procedure
@@ -40,9 +41,9 @@ pub(super) fn collection(context: &mut Context<'_>, header: &Header, procedure: 
         .and_then(|act| act.child("effectiveTime"))
         .and_then(|time| date_time(context, time).or_else(|| time.child("high").and_then(|high| date_time(context, high))));
     set(&mut out, "receivedTime", time.map(|time| json!(time)));
-    set(&mut out, "request", super::super::context::references(&header.orders));
+    set(&mut out, "request", header.map(|header| super::super::context::references(&header.orders)));
     let collector = procedure.child("performer").and_then(|performer| participants::participant_in(context, performer));
-    let collector = collector.or_else(|| header.sampler.clone()).filter(|who| who.kind == Kind::Professional);
+    let collector = collector.or_else(|| header?.sampler.clone()).filter(|who| who.kind == Kind::Professional);
     let mut taken = crate::fhir::Resource::new();
     set(&mut taken, "collector", collector.map(|who| who.reference()));
     if let Some(time) = procedure.child("effectiveTime").and_then(|time| when_done(context, time)) {
@@ -59,7 +60,6 @@ pub(super) fn collection(context: &mut Context<'_>, header: &Header, procedure: 
     set(&mut out, "note", Value::Array(notes));
     context.add(path, out);
     context.claim_tree(procedure, &url);
-    context.laboratory.specimens.push(url.clone());
     url
 }
 
@@ -76,7 +76,6 @@ pub(super) fn isolate(context: &mut Context<'_>, specimen: Element<'_>, parent: 
     set(&mut out, "parent", parent.map(|parent| json!([reference(parent)])));
     let url = context.add(specimen.path(), out);
     context.claim_tree(specimen, &url);
-    context.laboratory.specimens.push(url.clone());
     Some((url, organism))
 }
 
@@ -89,6 +88,7 @@ pub(super) fn additive(context: &mut Context<'_>, participant: Element<'_>, spec
         let containers = entry.resource.entry("container").or_insert_with(|| json!([]));
         let container = json!({"additiveCodeableConcept": additive});
         if let Some(containers) = containers.as_array_mut()
+            && containers.len() < PARTICIPANTS
             && !containers.contains(&container)
         {
             containers.push(container);

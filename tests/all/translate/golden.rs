@@ -1,6 +1,7 @@
 //! Golden cases: tests/golden/cda/<rule>.xml is a piece of a document, <rule>.json what it becomes, written by hand from the rules.
 //!
-//! `in`: `act` (below a laboratory act), `section` (the entries of a section) or `document` (after the header).
+//! `in`: `act` (below a laboratory act), `section` (the entries of a section), `document` (after the header) or `report` (after the
+//! header of a laboratory report).
 //! `resources`: `at` is the path below that place; `expect` is a part of the resource (null: the element is absent).
 //! `issues`: `code path`. `account`: path and the type of the target, or the reason. References are written as paths.
 use dmp_fhir::{cda, translate};
@@ -25,6 +26,9 @@ fn document(place: &str, piece: &str) -> String {
                <statusCode code="completed"/><effectiveTime value="20240103"/>{piece}</act></entry>"#
         ),
         "section" => piece.to_owned(),
+        "report" => {
+            return document("act", "").replace("<component><structuredBody>", &format!("{piece}<component><structuredBody>"));
+        }
         _ => String::new(),
     };
     let header = if place == "document" { piece } else { "" };
