@@ -160,6 +160,8 @@ fn data_of_a_record_refer_to_the_directory_and_include_what_is_there() {
         }
         assert!(doctor.search(&format!("Observation?patient={patient}&performer:Organization.name=autre")).is_empty());
         doctor.get("Observation?performer:Organization.name=laboratoire").refuses(400, "", None);
+        // What the directory holds says nothing of how many candidates his records have.
+        doctor.get("CarePlan?performer:HealthcareService.active=true").refuses(400, "too-costly", None);
         let missing = observation(&patient, &format!("Organization/{patient}"));
         world.hospital_system().post("Observation", &missing).refuses(422, "", Some("Observation.performer[0].reference"));
     });
