@@ -8,7 +8,7 @@ use super::period::{self, Day};
 use crate::clock::Millis;
 use crate::fhir::consent::{ConsentKind, FINESS_SYSTEM, ID_NAT_PS_SYSTEM, ID_NAT_ST_SYSTEM, RPPS_SYSTEM};
 use crate::fhir::identifier::{Finess, Ins, Rpps};
-use crate::fhir::{Issue, IssueKind, Resource};
+use crate::fhir::{Issue, IssueKind, Problem, Resource};
 use crate::ids::Pid;
 use serde_json::Value;
 
@@ -130,6 +130,21 @@ pub fn check_replacement(stored: &Resource, next: &Resource) -> Result<(), Vec<I
     same(before.actor == after.actor, "Consent.provision.actor[0]");
     same(stored.get("patient") == next.get("patient"), "Consent.patient");
     if issues.is_empty() { Ok(()) } else { Err(issues) }
+}
+
+/// Who declares a new version: whoever declared the stored one, or the patient alone, who takes it over. So a patient
+/// withdraws a professional's Consent as he reads it, and nobody is made to declare what he did not.
+///
+/// # Errors
+/// 422 where somebody else would declare it.
+pub fn check_performers(stored: &Resource, next: &Resource) -> Result<(), Problem> {
+    let performers = |consent: &Resource| read(consent).map(|read| read.performers).unwrap_or_default();
+    let (before, after) = (performers(stored), performers(next));
+    if before == after || after.iter().all(|performer| *performer == Performer::Patient) {
+        return Ok(());
+    }
+    let text = "A Consent keeps who declared it, or the patient declares it alone";
+    Err(Problem::at(IssueKind::BusinessRule, "Consent.performer", text))
 }
 
 #[derive(Default)]

@@ -7,15 +7,28 @@ use crate::auth::Caller;
 use crate::fhir::consent::ConsentKind;
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
 
-/// Whether a caller who is not blocked may write this Consent in a record that he may write in.
+/// Whether a caller who is not blocked may write this Consent anew in a record that he may write in.
 pub(super) fn may_write(caller: &Caller, body: &Resource) -> Result<(), Denial> {
+    may_change(caller, body)?;
+    match caller {
+        Caller::Patient(_) => {
+            let consent = consent::read(body).map_err(|issues| invalid(&issues))?;
+            declared_by(&consent, None)
+        }
+        Caller::Professional(_) | Caller::System(_) | Caller::Operator | Caller::Server => Ok(()),
+    }
+}
+
+/// The same for a new version: the patient changes any Consent of his record, and it keeps who declared it
+/// ([`consent::check_performers`], with the stored version at hand).
+pub(super) fn may_change(caller: &Caller, body: &Resource) -> Result<(), Denial> {
     let consent = consent::read(body).map_err(|issues| invalid(&issues))?;
     if consent.kind == ConsentKind::Ouverture {
         let text = "An ouverture is written with the Patient whose record it opens, and ends with its closure (BR-02, BR-03)";
         return Err(Denial { rule: Rule::Consent, problem: Problem::at(IssueKind::BusinessRule, "Consent.policy[0].uri", text) });
     }
     match caller {
-        Caller::Patient(_) => declared_by(&consent, None),
+        Caller::Patient(_) => Ok(()),
         Caller::Professional(professional) => {
             let me = Actor::Professional(professional.rpps.clone());
             names_only(&consent, &me, "A professional writes an autorisation that names himself, no other Consent (BR-20)")?;

@@ -278,7 +278,7 @@ impl Request<'_> {
         }
         self.not_blocked(&record)?;
         let facts = self.writable(&record, "Consent.patient")?;
-        consents::may_write(self.caller, body)?;
+        consents::may_change(self.caller, body)?;
         let whole = ReadScope::Record(facts.pid, access::masks(self.caller, facts));
         match self.caller {
             Caller::Patient(_) | Caller::Operator | Caller::Server => Ok(self.permit(whole, Rule::Consent, true)),

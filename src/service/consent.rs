@@ -47,10 +47,12 @@ pub fn update_consent(
         return Err(Problem::new(IssueKind::VersionConflict, "If-Match names another version than the current one"));
     }
     let body = prepared(context, body)?;
-    if let Err(issues) = policy::consent::check_replacement(&old.resource()?, &body) {
+    let before = old.resource()?;
+    if let Err(issues) = policy::consent::check_replacement(&before, &body) {
         return Err(Problem::from_issues(issues)
             .unwrap_or_else(|| Problem::new(IssueKind::BusinessRule, "The Consent may not change so")));
     }
+    policy::consent::check_performers(&before, &body)?;
     let version = old.version + 1;
     let new = draft(context, access, Draft { pid: facts.pid, rid, version, body, origin: None })?;
     store::resource_put_versions(context.unit, &context.unit.open_rules(access)?, vec![new.clone()])?;
@@ -63,6 +65,9 @@ pub fn update_consent(
 fn prepared(context: &Context<'_>, body: &Resource) -> Result<Resource, Problem> {
     let facts = context.record()?;
     let mut body = body.clone();
+    if let Some(named) = body.get("patient") {
+        references::check_person(context, named, "Consent.patient")?;
+    }
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
     // The performer is found by comparison with Consent.patient, so both get the same form; else a Consent read here could
     // not be put back.

@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/http.html#create>
 use super::{Context, references};
 use crate::audit::{Action, Body, Event, Outcome};
-use crate::fhir::{IssueKind, Problem, Resource, ResourceType, json};
+use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType, json};
 use crate::ids::{Pid, Rid};
 use crate::search::{self, ExtractContext};
 use crate::store::{self, Access, NewResource};
@@ -52,7 +52,7 @@ fn stamp(body: &mut Resource, id: &str, version: i64, last_updated: &str) {
     json::with_meta(body, identity);
 }
 
-/// Profiles and labels are the server's to state, and only those that hold (decision 21).
+/// Profiles, labels, source and the server's own tags are the server's to state, and only those that hold (decision 21).
 pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
     let mut meta = match body.shift_remove("meta") {
         Some(Value::Object(meta)) => meta,
@@ -60,6 +60,14 @@ pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
     };
     meta.shift_remove("security");
     meta.shift_remove("profile");
+    // Where data come from, and the state of what was extracted, are the server's to say too.
+    meta.shift_remove("source");
+    if let Some(Value::Array(tags)) = meta.get_mut("tag") {
+        tags.retain(|tag| !tag.get("system").and_then(Value::as_str).is_some_and(|system| system.starts_with(CANONICAL)));
+        if tags.is_empty() {
+            meta.shift_remove("tag");
+        }
+    }
     if let Some(profile) = profile {
         meta.insert("profile".into(), Value::Array(vec![profile.into()]));
     }

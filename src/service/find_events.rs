@@ -9,7 +9,7 @@ use crate::fhir::interaction::Parameters;
 use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{IssueKind, Problem, Resource};
 use crate::ids::{Pid, Rid};
-use crate::search::{self, MatchContext, Query, Sort};
+use crate::search::{self, MatchContext, Predicate, Query, Sort};
 use crate::store::{self, Access};
 use serde_json::Value;
 
@@ -45,6 +45,10 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let after = parameters.get(CURSOR).map(position).transpose()?;
     let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect());
     let query = parse(context, resource_type, &rest)?;
+    if query.plan.predicates.iter().any(is_link) {
+        let text = "The trace is not searched by chains or _has: name AuditEvent's own parameters";
+        return Err(Problem::new(IssueKind::ParameterUnknown, text));
+    }
     let oldest_first = oldest_first(&query)?;
     let mut matching = matching(context, access, &query, pid)?;
     if oldest_first {
@@ -74,6 +78,21 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let query = context.request.query.clone();
     let event = Event { resource_type: Some(resource_type), query, ..context.event(Some(pid), Action::Query, 200) };
     Ok(Outcome::new(200, Body::Fhir(bytes), vec![event]))
+}
+
+/// Whether a condition is on another resource: the trace has no index rows that join.
+fn is_link(predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::Linked(..) | Predicate::LinkedFrom(..) => true,
+        Predicate::All(list) | Predicate::Any(list) => list.iter().any(is_link),
+        Predicate::Not(inner) => is_link(inner),
+        Predicate::Tokens(_)
+        | Predicate::Range(..)
+        | Predicate::Text(..)
+        | Predicate::Places(_)
+        | Predicate::Updated(_)
+        | Predicate::Repeats(_) => false,
+    }
 }
 
 /// An event that fulfils the query.
@@ -133,5 +152,12 @@ fn rendered(context: &Context<'_>, pid: Pid, rid: Rid, event: &Event) -> Result<
     let reference = |resource_type, pid, rid| context.server.reference(resource_type, pid, rid);
     let id = context.server.id(pid, rid);
     let server = ServerIdentity { name: "DMP-FHIR", base: context.server.base() };
-    Ok(audit::render(event, &RenderContext { id: &id, server, reference: &reference, patient: Some(&patient) }))
+    let mut body = audit::render(event, &RenderContext { id: &id, server, reference: &reference, patient: Some(&patient) });
+    // An event is written once: its one version is of the time at which it was recorded.
+    let meta = body.entry("meta").or_insert_with(|| serde_json::json!({}));
+    if let Some(meta) = meta.as_object_mut() {
+        meta.insert("versionId".into(), "1".into());
+        meta.insert("lastUpdated".into(), event.at.instant().into());
+    }
+    Ok(body)
 }

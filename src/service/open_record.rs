@@ -44,6 +44,7 @@ pub fn open_record(
     forget_claims(&mut body, ins.as_ref().map(|_| PATIENT_INS.to_owned()));
     new.push(draft(context, &access, Draft { pid, rid: Rid::PATIENT, version: 1, body, origin: None })?);
     for consent in &mut consents {
+        check_same_person(consent, ins.as_ref(), &reference)?;
         name_everywhere(consent, &reference);
         let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
         forget_claims(consent, kind);
@@ -83,6 +84,18 @@ fn accepted(context: &Context<'_>, ins: &Ins) -> Result<(), Problem> {
         return Err(Problem::at(IssueKind::BusinessRule, "Patient.identifier", text));
     }
     Ok(())
+}
+
+/// A Consent of an opening is about the Patient of the same Bundle: named by its fullUrl, by the same INS, or not at all.
+fn check_same_person(consent: &Resource, ins: Option<&Ins>, patient: &str) -> Result<(), Problem> {
+    let Some(named) = consent.get("patient") else { return Ok(()) };
+    let literal = named.get("reference").and_then(serde_json::Value::as_str);
+    let in_bundle = literal.is_none_or(|text| text.starts_with("urn:") || text.starts_with("Patient?") || text == patient);
+    if in_bundle && references::ins_of(named).is_none_or(|stated| Some(&stated) == ins) {
+        return Ok(());
+    }
+    let text = "The Consent of an opening is about the Patient of the same Bundle";
+    Err(Problem::at(IssueKind::BusinessRule, "Consent.patient", text))
 }
 
 /// The Patient of the same Bundle becomes the one that is opened, in `patient` and among the performers.

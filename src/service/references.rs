@@ -4,6 +4,7 @@
 //! that is not here is 422, unless it comes in the same Bundle. Foreign absolute URLs are kept and never fetched
 //! (decision 9, decision 14).
 use super::Context;
+use crate::fhir::identifier::Ins;
 use crate::fhir::{IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::store::{self, Access};
@@ -91,6 +92,32 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Whether a reference that names the person of the record by literal and by INS names that person with each of them:
+/// a resource of two persons is of none (DESIGN section 3).
+///
+/// # Errors
+/// 422 at the element.
+pub(super) fn check_person(context: &Context<'_>, reference: &Value, path: &str) -> Result<(), Problem> {
+    let facts = context.record()?;
+    let literal = reference.get("reference").and_then(Value::as_str);
+    let by_literal = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
+        // The literal conditional form named the record: `decide` had the facts of that INS.
+        Some(_) => true,
+        None => context.server.place(text) == Some((facts.pid, Rid::PATIENT)),
+    });
+    if by_literal && ins_of(reference).is_none_or(|ins| facts.ins.as_ref() == Some(&ins)) {
+        return Ok(());
+    }
+    let text = "The reference names another person than the patient of the record";
+    Err(Problem::at(IssueKind::BusinessRule, path, text))
+}
+
+/// The INS of a logical reference.
+pub(super) fn ins_of(reference: &Value) -> Option<Ins> {
+    let text = |name: &str| reference.get("identifier")?.get(name)?.as_str();
+    Ins::new(text("system")?, text("value")?)
 }
 
 /// Makes the element that names the person the one literal form `Patient/[id]`; a contained or logical one is replaced.

@@ -74,7 +74,8 @@ pub fn search(
         cursor,
     };
     let page = found(context, access, &query, &request)?;
-    if let (Some(denial), true) = (access.permit().otherwise(), page.resources.is_empty()) {
+    let nothing = page.resources.is_empty() && page.total.unwrap_or(0) == 0;
+    if let (Some(denial), true) = (access.permit().otherwise(), nothing) {
         return Err(denial.problem.clone());
     }
     let included = includes(context, access, &query, &page.resources)?;
@@ -204,6 +205,11 @@ fn encoded(text: &str) -> String {
     out
 }
 
+/// The names of a query, without their values.
+fn names_only(query: &str) -> String {
+    query.split('&').map(|pair| format!("{}=*", pair.split('=').next().unwrap_or_default())).collect::<Vec<_>>().join("&")
+}
+
 /// One row for each record that contributed; one for the query itself where it names no single record.
 fn events(context: &Context<'_>, access: &Access, page: &[Stored], included: &[Stored]) -> Vec<Event> {
     let mut records: BTreeSet<Pid> =
@@ -219,9 +225,12 @@ fn events(context: &Context<'_>, access: &Access, page: &[Stored], included: &[S
     if single.is_none() {
         events.push(Event { resource_type, query: query.clone(), ..context.event(None, Action::Query, 200) });
     }
+    // The trace of one record tells its patient which question brought his data out, never what else it named: a search over
+    // several records may name other persons.
+    let told = if single.is_some() { query } else { query.as_deref().map(names_only) };
     events.extend(records.into_iter().map(|pid| Event {
         resource_type,
-        query: query.clone(),
+        query: told.clone(),
         ..context.event(Some(pid), Action::Query, 200)
     }));
     events
