@@ -89,7 +89,7 @@ fn results_of_one_code_stand_together_newest_first() {
         observation("2", "14682-9", "2026-01-10T08:00:00+01:00", json!(81)),
         observation("3", "2951-2", "2026-01-10T08:00:00+01:00", json!(140)),
     ]);
-    let text = words(&page[page.find("id=\"analyses\"").unwrap()..]);
+    let text = words(page.split_once("id=\"analyses\"").unwrap().1);
     assert_eq!(page.matches("<article").count(), 2);
     assert!(text.contains("Valeur (µmol/L)"));
     assert!(text.find("10/01/2026 à 08:00 81").unwrap() < text.find("10/01/2025 à 08:00 70").unwrap());
@@ -208,7 +208,7 @@ fn comment_and_reference_of_an_antibiotic_are_shown() {
     line["note"] = json!([{"text": "Résistance confirmée"}]);
     line["referenceRange"] = json!([{"low": {"value": 2, "unit": "mg/L"}, "high": {"value": 8, "unit": "mg/L"}}]);
     let page = page_of(vec![holds("i1", Some("Escherichia coli"), &["x1"]), line]);
-    let text = words(&page[page.find("id=\"isolates\"").unwrap()..]);
+    let text = words(page.split_once("id=\"isolates\"").unwrap().1);
     assert!(text.contains("Résistance confirmée") && text.contains("2 mg/L – 8 mg/L"), "{text}");
 }
 

@@ -165,3 +165,31 @@ fn an_unknown_parameter_is_left_out_where_the_client_is_lenient() {
         assert!(outcome.is_some_and(|outcome| outcome["resource"]["resourceType"] == "OperationOutcome"), "{bundle}");
     });
 }
+
+#[test]
+fn the_statement_is_the_same_in_every_form_and_dated_by_the_start() {
+    on_both(|world| {
+        let anyone = world.bearer(None);
+        let plain = anyone.get("metadata");
+        let (statement, again) = (plain.json(), anyone.read("metadata"));
+        assert_eq!(statement, again);
+        let date = statement["date"].as_str().unwrap();
+        assert!(date.starts_with(&crate::harness::day(0)) || date.starts_with(&crate::harness::day(-1)), "{date}");
+        let pretty = anyone.get("metadata?_pretty=true");
+        assert_eq!(pretty.json(), statement);
+        assert!(pretty.body.len() > plain.body.len());
+        let headers = [("Accept", "application/fhir+json"), ("Accept-Encoding", "gzip")];
+        let packed = anyone.send("GET", "metadata", &headers, Vec::new());
+        assert_eq!(packed.header("content-encoding"), "gzip");
+        let mut unpacked = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed.body.as_slice()), &mut unpacked).unwrap();
+        assert_eq!(unpacked, plain.text());
+        for _ in 0..2 {
+            let xml = accept(&anyone, "metadata", "application/fhir+xml");
+            assert!(xml.header("content-type").starts_with("application/fhir+xml"));
+            assert!(xml.text().contains(&format!("<date value=\"{date}\"/>")), "{}", xml.text());
+        }
+        anyone.get("metadata?_format=text/csv").refuses(406, "", None);
+        assert_eq!(anyone.send("HEAD", "metadata", &headers, Vec::new()).status, 200);
+    });
+}
