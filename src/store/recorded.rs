@@ -10,7 +10,7 @@ use crate::fhir::outcome::IssueKind;
 /// fn respond(recorded: dmp_fhir::store::Recorded) -> dmp_fhir::audit::Outcome { recorded.into_outcome() }
 /// ```
 /// and not with one made by hand:
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn respond(outcome: dmp_fhir::audit::Outcome) -> dmp_fhir::audit::Outcome { dmp_fhir::store::Recorded { outcome }.into_outcome() }
 /// ```
 pub struct Recorded {

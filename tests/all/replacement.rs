@@ -134,6 +134,18 @@ fn an_older_version_cannot_replace_a_newer_one() {
     });
 }
 
+#[test]
+fn of_two_versions_in_one_transaction_the_higher_is_current() {
+    on_both(|world| {
+        let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
+        let entry = |number| json!({"resource": deposit(&bytes(0, number)).body, "request": {"method": "POST", "url": "DocumentReference"}});
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry(3), entry(1)]});
+        world.hospital_system().post("", &bundle).expect(200);
+        third_alone(world, &patient);
+        assert_eq!(of_set(world, &patient, 0, "superseded").len(), 1);
+    });
+}
+
 /// Types of what V1 brought, each with whether it is tagged superseded, after these two deposits.
 fn made_of_the_first(world: &World, patient: &str, order: [&str; 2]) -> Vec<(String, bool)> {
     for document in order {
