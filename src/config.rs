@@ -30,7 +30,7 @@ pub struct Options {
     /// File of the issuer's public keys (JWKS or PEM)
     #[arg(long, env = "DMP_FHIR_JWKS")]
     pub jwks: Option<PathBuf>,
-    /// File of the key that wraps the keys of the records [default: `<database>.key` beside a SQLite file, else `dmp-fhir.key`]
+    /// File of the key that wraps the keys of the records (default: DATABASE.key beside a SQLite file, otherwise dmp-fhir.key)
     #[arg(long, env = "DMP_FHIR_MASTER_KEY")]
     pub master_key: Option<PathBuf>,
     /// Certificate chain (PEM) to serve HTTPS

@@ -7,7 +7,9 @@ use crate::fhir::media_type::{self, Format};
 use crate::fhir::path::Path;
 use crate::fhir::resource_type::Home;
 use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, json, xml};
+use crate::ids::Pid;
 use crate::search;
+use crate::service::search::query_string;
 use crate::service::{Server, transaction};
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
@@ -46,8 +48,18 @@ pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<W
     Ok(Wishes {
         format,
         pretty: parameters.get("_pretty") == Some("true"),
-        gzip: text(headers, header::ACCEPT_ENCODING).is_some_and(|accepted| accepted.contains("gzip")),
+        gzip: accepts_gzip(text(headers, header::ACCEPT_ENCODING).unwrap_or_default()),
         preference,
+    })
+}
+
+/// Whether gzip is among the accepted encodings, and not with `q=0` (RFC 9110, 12.5.3).
+fn accepts_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let refused = parts.any(|weight| weight.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0));
+        is_gzip && !refused
     })
 }
 
@@ -181,10 +193,53 @@ fn search_interaction(server: &Server, resource_type: ResourceType, parameters: 
             let ins = system.and_then(|system| Ins::new(&system, &value));
             SearchPlace::Record(ins.map_or(RecordName::Unknown, RecordName::Ins))
         }
-        None if matches!(resource_type.home(), Home::Directory | Home::Either) => SearchPlace::Directory,
-        None => SearchPlace::Cohort,
+        None => match pointed_place(server, resource_type, &parameters) {
+            Some(place) => place,
+            None if matches!(resource_type.home(), Home::Directory | Home::Either) => SearchPlace::Directory,
+            None => SearchPlace::Cohort,
+        },
     };
     Interaction::Search { resource_type, place, parameters }
+}
+
+/// Where a query looks that names no patient, but one resource of this server: `_id=`, `target=Observation/x`. Whether the
+/// caller may look there, and whether the resource is there, is decided as for every other search.
+fn pointed_place(server: &Server, resource_type: ResourceType, parameters: &Parameters) -> Option<SearchPlace> {
+    parameters.0.iter().find_map(|(name, value)| {
+        let (pid, _) = match name.as_str() {
+            "_id" => server.place(&format!("{resource_type}/{value}"))?,
+            _ if value.contains('/') => server.place(value)?,
+            _ => return None,
+        };
+        Some(if pid == Pid::DIRECTORY { SearchPlace::Directory } else { SearchPlace::Record(RecordName::Pid(pid)) })
+    })
+}
+
+/// The parameters of a search as one query string: what `POST _search` sent in its form is traced like a query.
+pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String> {
+    match interaction {
+        Interaction::Search { parameters, .. } => {
+            let text = query_string(parameters.0.iter());
+            (!text.is_empty()).then_some(text)
+        }
+        _ => (!sent.is_empty()).then(|| sent.to_owned()),
+    }
+}
+
+/// Whether a write names its record by an INS, so that its refusal tells whether the person has a record.
+pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
+    match interaction {
+        Interaction::Deposit { record, .. } | Interaction::CreateConsent { record, .. } => matches!(record, RecordName::Ins(_)),
+        Interaction::Create { record, .. } => matches!(record, Some(RecordName::Ins(_))),
+        Interaction::Open { .. } | Interaction::Transaction { .. } => true,
+        Interaction::Existence { .. }
+        | Interaction::Read(_)
+        | Interaction::VersionRead(..)
+        | Interaction::RetrieveDocument(_)
+        | Interaction::Search { .. }
+        | Interaction::Translation(_)
+        | Interaction::UpdateConsent { .. } => false,
+    }
 }
 
 /// The record that a literal reference names.

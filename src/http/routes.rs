@@ -133,17 +133,25 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
     match allowed {
         Ok(interaction) => {
             counted::name(&request, interaction.code());
-            let query = request.query_string();
+            let query = request::query_text(&interaction, request.query_string());
+            let tells = request::names_by_ins(&interaction);
             let asked = service::Request {
-                caller,
+                caller: caller.clone(),
                 interaction,
                 lenient: request::lenient(request.headers()),
                 none_match: request::etag_version(request.headers(), header::IF_NONE_MATCH).unwrap_or(None),
                 modified_since: request::modified_since(&request),
-                query: (!query.is_empty()).then(|| query.to_owned()),
-                id,
+                query,
+                id: id.clone(),
             };
-            let recorded = service::answer(Arc::clone(&state.server), asked).await;
+            let mut recorded = service::answer(Arc::clone(&state.server), asked).await;
+            // The refusal of a write that names an INS tells whether the person has a record: it counts like the question.
+            if tells
+                && matches!(recorded.status(), 400..=499)
+                && let Err(problem) = state.limits.existence(&caller)
+            {
+                recorded = service::refuse(&state.server, caller, &problem, Action::Create, &id).await;
+            }
             respond::respond(recorded, &wishes, state.server.base()).await
         }
         Err((problem, action)) => {

@@ -179,17 +179,15 @@ fn part<'a>(query: &Query, stored: &'a Stored) -> Result<Cow<'a, [u8]>, Problem>
 
 /// A link of a searchset: the parameters that were honoured, percent-encoded.
 pub(super) fn link(base: &str, resource_type: ResourceType, parameters: &[(String, String)], cursor: Option<&str>) -> String {
-    let mut url = format!("{base}/{resource_type}");
-    let mut separator = '?';
-    let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in pairs.chain(cursor.map(|cursor| (CURSOR, cursor))) {
-        url.push(separator);
-        url.push_str(&encoded(name));
-        url.push('=');
-        url.push_str(&encoded(value));
-        separator = '&';
-    }
-    url
+    let cursor = cursor.map(|cursor| (CURSOR.to_owned(), cursor.to_owned()));
+    let query = query_string(parameters.iter().chain(&cursor));
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{base}/{resource_type}{separator}{query}")
+}
+
+/// Parameters as a query string.
+pub(crate) fn query_string<'a>(parameters: impl Iterator<Item = &'a (String, String)>) -> String {
+    parameters.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect::<Vec<_>>().join("&")
 }
 
 /// Percent-encoding of everything that a query does not take as it is.
