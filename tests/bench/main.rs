@@ -8,8 +8,6 @@
     clippy::as_conversions,
     clippy::print_stdout,
     clippy::print_stderr,
-    clippy::panic,
-    clippy::unwrap_used,
     reason = "a benchmark prints its figures and stops at the first thing that is not as it should be"
 )]
 mod client;
