@@ -125,7 +125,10 @@ pub(super) fn name_record(context: &Context<'_>, resource_type: ResourceType, bo
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
     for path in resource_type.record_paths() {
         let element = path.rsplit('.').next().unwrap_or_default();
-        if path.matches('.').count() == 1 && body.contains_key(element) {
+        if path.matches('.').count() == 1
+            && let Some(named) = body.get(element)
+        {
+            references::check_person(context, named, path)?;
             references::name_patient(body, element, &patient);
             return Ok(());
         }

@@ -22,6 +22,7 @@ mod laboratory;
 mod limits;
 mod pages;
 mod paging;
+mod persons;
 mod previous_results;
 mod replacement;
 mod search_answers;

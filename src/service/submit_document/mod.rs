@@ -9,8 +9,8 @@ mod filing;
 mod prepared;
 mod replacement;
 
-use super::Context;
 use super::create::created;
+use super::{Context, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{Issue, IssueKind, Problem, Resource};
@@ -30,6 +30,9 @@ pub(crate) fn submit_document(
     prepared: Option<&Preparation>,
 ) -> Result<Outcome, Problem> {
     let facts = context.record()?;
+    if let Some(named) = body.get("subject") {
+        references::check_person(context, named, "DocumentReference.subject")?;
+    }
     let prepared = prepared.ok_or_else(|| Problem::new(IssueKind::Internal, "A deposit that was not prepared"))?;
     let prepared = prepared.as_ref().map_err(Clone::clone)?;
     // The rules look at the whole record, also at what this caller may not see; nothing of it leaves.
