@@ -107,9 +107,14 @@ impl Manager {
         // busy_timeout stands before anything that can meet a lock, journal_mode included.
         connection.batch_execute(&format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; \
-             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF",
+             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF",
             self.deadline.as_millis()
         ))?;
+        // Index rows go to pages all over the file: the one writer keeps more of them, and copies them into the file less often.
+        connection.batch_execute(match self.role {
+            Role::Writer => "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8000",
+            Role::Reader | Role::Trace => "PRAGMA cache_size = -8192",
+        })?;
         if self.role == Role::Reader {
             let trace = Location::beside(path, ".trace").to_string_lossy().replace('\'', "''");
             connection.batch_execute(&format!("ATTACH DATABASE '{trace}' AS trace; PRAGMA query_only = ON"))?;
