@@ -3,7 +3,7 @@
 //! SQLite has one writer thread, which groups the jobs that wait into one commit: a savepoint for each job, one COMMIT,
 //! then the answers. PostgreSQL groups commits itself, so its writers run one transaction each.
 use super::Shared;
-use super::backend::{self, Dialect, Pooled};
+use super::backend::{self, Dialect, Manager, Pooled, Role};
 use super::error::StoreError;
 use super::recorded::Recorded;
 use super::trace;
@@ -12,10 +12,12 @@ use crate::audit::Outcome;
 use crate::clock::{self, Millis};
 use crate::fhir::Problem;
 use crate::fhir::outcome::IssueKind;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use diesel::connection::SimpleConnection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Most jobs in one commit of SQLite: bounds how long the first of them waits.
@@ -43,6 +45,9 @@ impl<J> Task<J> {
     }
 }
 
+/// Time between two copies of SQLite's log into its file.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(500);
+
 /// An outcome whose events are to be made durable.
 struct TraceTask {
     outcome: Outcome,
@@ -54,6 +59,7 @@ pub(super) struct Engine {
     read: Option<Sender<Task<ReadJob>>>,
     write: Option<Sender<Task<WriteJob>>>,
     trace: Option<Sender<TraceTask>>,
+    checkpoint: Option<Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -75,9 +81,14 @@ impl Engine {
             let (shared, tasks) = (shared.clone(), write_tasks.clone());
             start(format!("store-write-{number}"), Box::new(move || write_loop(&shared, &tasks)))?;
         }
+        let (checkpoint, stop) = bounded::<()>(0);
+        if shared.location.dialect() == Dialect::Sqlite {
+            let manager = Manager { location: shared.location.clone(), role: Role::Writer, deadline: shared.deadline };
+            start("store-checkpoint".to_owned(), Box::new(move || checkpoint_loop(&manager, &stop)))?;
+        }
         let shared = shared.clone();
         start("store-trace".to_owned(), Box::new(move || trace_loop(&shared, &trace_tasks)))?;
-        Ok(Self { read: Some(read), write: Some(write), trace: Some(trace), threads })
+        Ok(Self { read: Some(read), write: Some(write), trace: Some(trace), checkpoint: Some(checkpoint), threads })
     }
 
     /// Whether the job could be queued.
@@ -103,12 +114,30 @@ impl Drop for Engine {
         self.read = None;
         self.write = None;
         self.trace = None;
+        self.checkpoint = None;
         let own = std::thread::current().id();
         for thread in self.threads.drain(..) {
             // The last clone of the store may go inside a job, on one of these threads.
             if thread.thread().id() != own && thread.join().is_err() {
                 tracing::error!("A thread of the store ended by a panic");
             }
+        }
+    }
+}
+
+/// SQLite: copies the log into the database file beside the writer, which then waits for its own commits only.
+fn checkpoint_loop(manager: &Manager, stop: &Receiver<()>) {
+    let mut connection = None;
+    while matches!(stop.recv_timeout(CHECKPOINT_PAUSE), Err(RecvTimeoutError::Timeout)) {
+        if connection.is_none() {
+            connection = manager.connect().ok();
+        }
+        // PASSIVE takes what no reader holds and waits for nobody; what fails now is done the next time.
+        if let Some(held) = &mut connection
+            && let Err(error) = held.batch_execute("PRAGMA wal_checkpoint(PASSIVE)")
+        {
+            tracing::warn!(%error, "The log of the database was not copied into its file");
+            connection = None;
         }
     }
 }
