@@ -95,6 +95,10 @@ async fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((header::RETRY_AFTER, "1"));
     }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        // The bounds are of a minute.
+        response.insert_header((header::RETRY_AFTER, "60"));
+    }
     match outcome.body {
         Body::Empty => response.finish(),
         Body::Raw { content_type, bytes, file_name } => {
