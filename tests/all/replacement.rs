@@ -220,3 +220,17 @@ fn what_the_depositor_may_not_see_cannot_be_told_from_what_is_not_here() {
         assert_eq!(hidden.status, 422);
     });
 }
+
+#[test]
+fn a_result_that_was_corrected_away_does_not_come_back_by_another_depositor() {
+    on_both(|world| {
+        let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
+        deposit(&bytes(5, 1)).filed_by(&world.hospital_system());
+        deposit(&bytes(5, 2)).filed_by(&world.hospital_system());
+        assert_eq!(current(world, &patient, "2160-5"), ["82"]);
+        // Another depositor, who sees neither: the same bytes as the first version.
+        deposit(&bytes(5, 1)).filed_by(&world.other_system());
+        assert_eq!(current(world, &patient, "2160-5"), ["82"]);
+        assert_eq!(of_set(world, &patient, 5, "current").len(), 1);
+    });
+}

@@ -42,10 +42,11 @@ pub(crate) fn submit_document(
     remarks.extend(checks::header(body, &prepared.header, facts, patient.as_ref())?);
     let hidden = match twins(context, access, &rules, prepared)? {
         Twins::Visible(outcome) => return Ok(*outcome),
-        Twins::Hidden { labels } => labels,
+        Twins::Hidden(hidden) => hidden,
     };
     let mut versions = replacement::find(context, access, &rules, body, prepared, &mut remarks)?;
-    versions.labels |= hidden;
+    versions.labels |= hidden.labels;
+    versions.late |= hidden.superseded;
     let filed = filing::file(context, access, &rules, &filing::Deposited { body, prepared, versions })?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
     Ok(Outcome { remarks, ..created(context, access, facts.pid, &filed, vec![event]) })
@@ -56,17 +57,28 @@ enum Twins {
     /// A document that the caller sees: the answer to him.
     Visible(Box<Outcome>),
     /// None that he sees; what he files has the labels of those that he does not.
-    Hidden { labels: i32 },
+    Hidden(Hidden),
+}
+
+/// What a deposit takes over from twins that its depositor does not see.
+#[derive(Default)]
+struct Hidden {
+    labels: i32,
+    /// The same bytes are superseded here: a result that was corrected away must not come back as current.
+    superseded: bool,
 }
 
 /// The same uniqueId again (DESIGN section 5): same bytes and visible to the caller: 200 with the existing one; other
-/// bytes: 409; a twin that the depositor may not see: filed as his own, so that nothing shows.
+/// bytes: 409; a twin that the depositor may not see: filed as his own, so that nothing shows but that it is out of date.
 fn twins(context: &Context<'_>, access: &Access, rules: &WholeRecord, prepared: &Prepared) -> Result<Twins, Problem> {
     let reference_type = super::known_type("DocumentReference")?;
-    let mut labels = 0;
+    let mut hidden = Hidden::default();
     for twin in store::document_find(context.unit, rules, &prepared.unique_id)? {
         let Some(visible) = store::resource_read(context.unit, access, reference_type, twin.reference)? else {
-            labels |= twin.labels & !label::WITHDRAWN;
+            hidden.labels |= twin.labels & !label::WITHDRAWN;
+            let same = twin.sha256 == prepared.original.sha256() && twin.labels & label::WITHDRAWN == 0;
+            let stored = store::record_resource(context.unit, rules, reference_type, twin.reference)?;
+            hidden.superseded |= same && stored.is_some_and(|stored| !replacement::is_current(&stored));
             continue;
         };
         if twin.sha256 != prepared.original.sha256() {
@@ -95,7 +107,7 @@ fn twins(context: &Context<'_>, access: &Access, rules: &WholeRecord, prepared: 
             remarks,
         })));
     }
-    Ok(Twins::Hidden { labels })
+    Ok(Twins::Hidden(hidden))
 }
 
 pub(super) use filing::{origin, original_of};

@@ -74,7 +74,7 @@ fn warn(issues: &mut Vec<Issue>, text: &'static str) {
     issues.push(Issue::at(IssueKind::Warning, "DocumentReference.relatesTo", text));
 }
 
-fn is_current(document: &Stored) -> bool {
+pub(super) fn is_current(document: &Stored) -> bool {
     parsed(document).is_ok_and(|body| body.get("status").and_then(Value::as_str) == Some("current"))
 }
 
