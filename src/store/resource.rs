@@ -72,14 +72,21 @@ pub(super) type Columns = (BigInt, BigInt, SmallInt, BigInt, BigInt, Integer, Bi
 /// A version as it is loaded.
 pub(super) type Row = (i64, i64, i16, i64, i64, i32, Vec<u8>);
 
-pub(super) fn stored((pid, rid, resource_type, version, updated, labels, packed): Row) -> Result<Stored, StoreError> {
+pub(super) fn stored(row: Row) -> Result<Stored, StoreError> {
+    let body = body::unpack(&row.6)?;
+    with_body(row, body)
+}
+
+/// The version of a row, with this body in the place of the packed one.
+pub(super) fn with_body(row: Row, body: Vec<u8>) -> Result<Stored, StoreError> {
+    let (pid, rid, resource_type, version, updated, labels, _packed) = row;
     Ok(Stored {
         pid: Pid(pid),
         rid: Rid(rid),
         resource_type: ResourceType::from_number(resource_type).ok_or(StoreError::Damaged("a type number"))?,
         version,
         updated: Millis(updated),
-        body: body::unpack(&packed)?,
+        body,
         labels,
     })
 }

@@ -2,7 +2,7 @@
 use super::error::StoreError;
 use super::order::{Order, OrderColumns};
 use super::page::{self, Page, PageRequest, Position, SortValue};
-use super::resource::{COLUMNS, Columns, Row, Stored, stored};
+use super::resource::{COLUMNS, Columns, Row, Stored, stored, with_body};
 use super::select::{self, Reader};
 use super::sql::Sql;
 use super::unit::{Access, Scope, Unit};
@@ -26,19 +26,7 @@ const COLUMNS_BEFORE_BODY: &str = "r.pid, r.rid, r.type, r.version, r.updated, r
 
 /// A packed body is never empty: an empty column is a body that was not asked for.
 fn hit_stored(row: Row) -> Result<Stored, StoreError> {
-    if !row.6.is_empty() {
-        return stored(row);
-    }
-    let (pid, rid, resource_type, version, updated, labels, body) = row;
-    Ok(Stored {
-        pid: Pid(pid),
-        rid: Rid(rid),
-        resource_type: ResourceType::from_number(resource_type).ok_or(StoreError::Damaged("a type number"))?,
-        version,
-        updated: Millis(updated),
-        body,
-        labels,
-    })
+    if row.6.is_empty() { with_body(row, Vec::new()) } else { stored(row) }
 }
 
 /// Places in a chunk of [`resource_places`] and [`resource_referring`].

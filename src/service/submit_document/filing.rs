@@ -1,6 +1,6 @@
 //! Filing: numbers, references, labels and index rows of a document and of everything made of it, in one transaction.
 use super::prepared::Prepared;
-use super::replacement::{Versions, parsed};
+use super::replacement::Versions;
 use crate::cda::Header;
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType};
@@ -186,8 +186,8 @@ fn identifiers(logical: Uuid, version: i64) -> Value {
 /// Depositor, authors of the document, and its custodian structure (which replaces, and sees nothing by it).
 fn authors(context: &Context<'_>, header: &Header) -> Vec<String> {
     let mut authors: Vec<String> = context.request.caller.who().into_iter().collect();
-    authors.extend(header.authors.iter().filter_map(|author| Some(format!("rpps:{}", author.rpps()?.as_str()))));
-    authors.extend(header.custodian_finess().map(|finess| format!("custodian:{}", finess.as_str())));
+    authors.extend(header.authors.iter().filter_map(|author| Some(author.rpps()?.who())));
+    authors.extend(header.custodian_finess().map(|finess| finess.as_custodian()));
     authors.sort();
     authors.dedup();
     authors
@@ -250,7 +250,7 @@ fn with_replacements<'a>(
 
 /// The Binary with the original of a DocumentReference that is here.
 pub(crate) fn original_of(context: &Context<'_>, document: &Stored) -> Result<Option<Rid>, Problem> {
-    let body = parsed(document)?;
+    let body = document.resource()?;
     let attachment = body.get("content").and_then(|content| content.get(0)).and_then(|content| content.get("attachment"));
     let url = attachment.and_then(|attachment| attachment.get("url")).and_then(Value::as_str).unwrap_or_default();
     Ok(context.server.resolve(url).map(|(_, _, rid)| rid))
@@ -258,7 +258,7 @@ pub(crate) fn original_of(context: &Context<'_>, document: &Stored) -> Result<Op
 
 /// The old document and its data, at once: status superseded, and the tag on everything made of it.
 fn supersede(context: &Context<'_>, access: &Access, rules: &WholeRecord, old: &Stored) -> Result<(), Problem> {
-    let mut body = parsed(old)?;
+    let mut body = old.resource()?;
     if body.get("status").and_then(Value::as_str) == Some("superseded") {
         return Ok(());
     }
@@ -271,7 +271,7 @@ fn supersede(context: &Context<'_>, access: &Access, rules: &WholeRecord, old: &
     body.insert("identifier".into(), identifiers(logical, old.version.saturating_add(1)));
     let mut new = vec![next(old, body)?];
     for stored in made_of(context, rules, old)? {
-        let mut body = parsed(&stored)?;
+        let mut body = stored.resource()?;
         tag_superseded(&mut body);
         new.push(next(&stored, body)?);
     }
@@ -285,7 +285,7 @@ fn made_of(context: &Context<'_>, rules: &WholeRecord, document: &Stored) -> Res
     let query = crate::service::search::parse(context, known_type("Provenance")?, &parameters)?;
     let mut places = Vec::new();
     for provenance in store::record_search(context.unit, rules, &query.plan, 10)? {
-        let body = parsed(&provenance)?;
+        let body = provenance.resource()?;
         let targets = body.get("target").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let references = targets.iter().filter_map(|target| target.get("reference").and_then(Value::as_str));
         places.extend(references.filter_map(|reference| context.server.place(reference)));

@@ -75,7 +75,7 @@ fn warn(issues: &mut Vec<Issue>, text: &'static str) {
 }
 
 pub(super) fn is_current(document: &Stored) -> bool {
-    parsed(document).is_ok_and(|body| body.get("status").and_then(Value::as_str) == Some("current"))
+    document.resource().is_ok_and(|body| body.get("status").and_then(Value::as_str) == Some("current"))
 }
 
 /// The documents of a deposit's setId whose depositor, author or custodian its caller is.
@@ -164,7 +164,7 @@ impl Finder<'_> {
         let mut family = Family::default();
         let (Some(set_id), Some(version)) = (&header.set_id, header.version_number) else { return Ok(family) };
         for composition in self.by_identifier("Composition", &token(set_id))? {
-            let composition: Resource = parsed(&composition)?;
+            let composition: Resource = composition.resource()?;
             let source = composition.get("meta").and_then(|meta| meta.get("source")).and_then(Value::as_str);
             let Some((other, source)) = version_number(&composition).zip(source) else { continue };
             for document in self.by_identifier("DocumentReference", &master(source))? {
@@ -208,7 +208,7 @@ impl Finder<'_> {
             Caller::Patient(_) | Caller::Operator | Caller::Server => None,
         };
         let Some(structure) = structure else { return Ok(false) };
-        store::authored_by(self.context.unit, self.rules, old.rid, &format!("custodian:{}", structure.as_str()))
+        store::authored_by(self.context.unit, self.rules, old.rid, &structure.as_custodian())
     }
 
     /// Whether the caller may be told that a document is here.
@@ -237,9 +237,4 @@ fn version_number(composition: &Resource) -> Option<i64> {
             == Some("http://hl7.org/fhir/5.0/StructureDefinition/extension-Composition.version")
     })?;
     version.get("valueString")?.as_str()?.parse().ok()
-}
-
-pub(super) fn parsed(stored: &Stored) -> Result<Resource, Problem> {
-    serde_json::from_slice(&stored.body)
-        .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
 }
