@@ -39,6 +39,7 @@ mod cluster;
 mod store;
 mod store_cohort;
 mod store_documents;
+mod store_history;
 mod store_search;
 mod store_trace;
 mod store_versions;
