@@ -17,6 +17,7 @@ mod cohort;
 mod deposit_labels;
 mod deposit_refusals;
 mod formats;
+mod import;
 mod includes;
 mod laboratory;
 mod limits;
