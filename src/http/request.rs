@@ -194,7 +194,14 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
             match resource_type.as_str() {
                 "*" => Ok(Interaction::SearchAll { place, parameters }),
-                name => Ok(Interaction::Search { resource_type: served_type(name)?, place, parameters }),
+                name => {
+                    let resource_type = served_type(name)?;
+                    if !crate::service::search_all::in_compartment(resource_type) {
+                        let text = format!("{resource_type} is not in the Patient compartment");
+                        return Err(Problem::new(IssueKind::ResourceNotFound, text));
+                    }
+                    Ok(Interaction::Search { resource_type, place, parameters })
+                }
             }
         }
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),

@@ -21,6 +21,7 @@ pub mod read;
 pub mod references;
 pub mod retrieve_document;
 pub mod search;
+pub(crate) mod search_all;
 pub mod submit_document;
 pub mod transaction;
 pub mod translation;
@@ -339,7 +340,7 @@ pub(crate) fn perform(
             find_events::find_events(context, access, parameters)
         }
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
-        Interaction::SearchAll { parameters, .. } => search::search_all(context, access, parameters),
+        Interaction::SearchAll { parameters, .. } => search_all::search_all(context, access, parameters),
         Interaction::History { place, parameters } => history::history(context, access, place, parameters),
         Interaction::Translation(target) => translation::translation(context, access, target),
         Interaction::Everything { target, parameters } => everything::everything(context, access, target, parameters),
