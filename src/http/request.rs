@@ -189,7 +189,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
         }
         Route::HistorySystem => Ok(Interaction::History { place: HistoryPlace::System(SearchPlace::Cohort), parameters }),
         Route::Search { resource_type } => Ok(search_interaction(server, served_type(&resource_type)?, parameters)),
-        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters)?, parameters }),
+        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters), parameters }),
         Route::Compartment { id, resource_type } => {
             let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
             match resource_type.as_str() {
@@ -318,14 +318,15 @@ fn conditional(server: &Server, resource_type: ResourceType, criteria: Parameter
 
 /// Where a search over several types looks: in the record that a parameter names for one of them, or in the directory where
 /// all of them live there.
-fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace, Problem> {
+fn place_of_all(server: &Server, parameters: &Parameters) -> SearchPlace {
     let listed = parameters.0.iter().filter(|(name, _)| name == "_type").flat_map(|(_, value)| value.split(','));
-    let types = listed.map(served_type).collect::<Result<Vec<_>, _>>()?;
+    // What is no type is refused by the search, as a parameter.
+    let types: Vec<ResourceType> = listed.filter_map(|name| served_type(name).ok()).collect();
     if !types.is_empty() && types.iter().all(|resource_type| resource_type.home() == Home::Directory) {
-        return Ok(SearchPlace::Directory);
+        return SearchPlace::Directory;
     }
     let of_types = types.into_iter().map(|resource_type| search_place(server, resource_type, parameters));
-    Ok(of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort))
+    of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort)
 }
 
 /// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.

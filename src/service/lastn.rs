@@ -89,9 +89,7 @@ fn max(parameters: &Parameters) -> Result<(usize, Parameters), Problem> {
             _ => rest.push((name.clone(), value.clone())),
         }
     }
-    let has = |names: [&str; 2]| {
-        rest.iter().any(|(name, _)| names.contains(&name.split([':', '.']).next().unwrap_or_default()))
-    };
+    let has = |names: [&str; 2]| rest.iter().any(|(name, _)| names.contains(&name.split([':', '.']).next().unwrap_or_default()));
     if !has(["patient", "subject"]) {
         return Err(invalid("$lastn needs patient or subject"));
     }
@@ -164,9 +162,10 @@ fn names(body: &Resource) -> Vec<(String, String)> {
     let code = body.get("code");
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let codings = code.and_then(|code| code.get("coding")).and_then(Value::as_array);
-    let named = codings.into_iter().flatten().filter_map(|coding| {
-        Some((text(coding, "system").unwrap_or_default(), text(coding, "code")?))
-    });
+    let named = codings
+        .into_iter()
+        .flatten()
+        .filter_map(|coding| Some((text(coding, "system").unwrap_or_default(), text(coding, "code")?)));
     let named: Vec<(String, String)> = named.collect();
     if !named.is_empty() {
         return named;
@@ -186,7 +185,9 @@ mod tests {
     #[test]
     fn codings_are_one_group_over_others_and_texts_only_where_there_is_no_coding() {
         let coded = |codes: &[(&str, &str)]| {
-            body(json!({"coding": codes.iter().map(|(system, code)| json!({"system": system, "code": code})).collect::<Vec<_>>(), "text": "same"}))
+            body(
+                json!({"coding": codes.iter().map(|(system, code)| json!({"system": system, "code": code})).collect::<Vec<_>>(), "text": "same"}),
+            )
         };
         let bodies = [
             coded(&[("a", "1")]),

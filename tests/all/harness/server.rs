@@ -191,6 +191,11 @@ impl World {
         self.patient(person).post("Consent", &person.consent(kind, Some(professional(rpps))))
     }
 
+    /// The server itself, for what no interaction does.
+    pub(crate) fn server(&self) -> &std::sync::Arc<dmp_fhir::service::Server> {
+        self.running.server()
+    }
+
     /// Rows of each table, the trace left out.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, i64> {
         let mut counts = self.running.server().store.counts().unwrap();
