@@ -13,6 +13,7 @@ use crate::ids::Pid;
 use crate::search;
 use crate::service::Server;
 use crate::service::search::query_string;
+use crate::service::search_all::in_compartment;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use serde_json::Value;
@@ -190,20 +191,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
         Route::HistorySystem => Ok(Interaction::History { place: HistoryPlace::System(SearchPlace::Cohort), parameters }),
         Route::Search { resource_type } => Ok(search_interaction(server, served_type(&resource_type)?, parameters)),
         Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters), parameters }),
-        Route::Compartment { id, resource_type } => {
-            let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
-            match resource_type.as_str() {
-                "*" => Ok(Interaction::SearchAll { place, parameters }),
-                name => {
-                    let resource_type = served_type(name)?;
-                    if !crate::service::search_all::in_compartment(resource_type) {
-                        let text = format!("{resource_type} is not in the Patient compartment");
-                        return Err(Problem::new(IssueKind::ResourceNotFound, text));
-                    }
-                    Ok(Interaction::Search { resource_type, place, parameters })
-                }
-            }
-        }
+        Route::Compartment { id, resource_type } => compartment(server, &id, &resource_type, parameters),
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
         Route::LastN => {
@@ -314,6 +302,20 @@ fn place_of_body(
 fn conditional(server: &Server, resource_type: ResourceType, criteria: Parameters, then: Then) -> Interaction {
     let place = search_place(server, resource_type, &criteria);
     Interaction::Conditional { resource_type, place, criteria, then }
+}
+
+/// `Patient/[id]/[type]?...`, `Patient/[id]/*`: a search in that record.
+fn compartment(server: &Server, id: &str, resource_type: &str, parameters: Parameters) -> Result<Interaction, Problem> {
+    let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
+    if resource_type == "*" {
+        return Ok(Interaction::SearchAll { place, parameters });
+    }
+    let resource_type = served_type(resource_type)?;
+    if !in_compartment(resource_type) {
+        let text = format!("{resource_type} is not in the Patient compartment");
+        return Err(Problem::new(IssueKind::ResourceNotFound, text));
+    }
+    Ok(Interaction::Search { resource_type, place, parameters })
 }
 
 /// Where a search over several types looks: in the record that a parameter names for one of them, or in the directory where

@@ -32,7 +32,7 @@ fn filed(world: &World) -> (String, Vec<String>) {
     let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
     let doctor = world.general_practitioner();
     let of_month = |month: usize| {
-        let resource_type = if month % 2 == 0 { "Condition" } else { "Observation" };
+        let resource_type = if month.is_multiple_of(2) { "Condition" } else { "Observation" };
         create(&doctor, &body(resource_type, &patient, &format!("2026-0{month}-01")))
     };
     let ids = (1..=6).map(of_month).collect();
@@ -58,7 +58,7 @@ fn several_types_are_searched_at_once_in_one_order_page_by_page() {
         let posted = doctor.send("POST", "_search", &form, query.trim_start_matches('?').as_bytes().to_vec());
         assert_eq!(ids(&[posted.expect(200)]).len(), 6);
         let counted = doctor.read(&format!("{query}&_summary=count"));
-        assert_eq!((&counted["total"], ids(&[counted.clone()]).len()), (&json!(6), 0));
+        assert_eq!((&counted["total"], ids(std::slice::from_ref(&counted)).len()), (&json!(6), 0));
         assert_eq!(doctor.read(&format!("?_type=Observation&_type=Condition&patient={patient}&code=2160-0"))["total"], 6);
     });
 }
