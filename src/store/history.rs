@@ -267,7 +267,7 @@ impl History<'_> {
 
     /// A deletion, and what was before it, is shown; of a withdrawn document only that it is withdrawn; of its data nothing.
     fn shown(&self, sql: &mut Sql, table: Table) {
-        sql.push(" AND ((r.labels & ").integer(i64::from(label::WITHDRAWN)).push(") = 0 OR length(r.body) = 0");
+        sql.push(" AND ((r.labels & ").integer(i64::from(label::WITHDRAWN)).push(") < 1 OR length(r.body) = 0");
         if matches!(table, Table::Present) {
             let document = ResourceType::parse("DocumentReference").map_or(0, ResourceType::number);
             sql.push(" OR r.type = ").integer(i64::from(document));
