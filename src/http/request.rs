@@ -198,6 +198,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             }
         }
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
+        Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
         Route::LastN => {
             let place = search_place(server, served_type("Observation")?, &parameters);
@@ -445,6 +446,7 @@ pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String
     match interaction {
         Interaction::Search { parameters, .. }
         | Interaction::SearchAll { parameters, .. }
+        | Interaction::Document { parameters, .. }
         | Interaction::Everything { parameters, .. }
         | Interaction::LastN { parameters, .. }
         | Interaction::DocRef { parameters, .. } => {
@@ -475,6 +477,7 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
         | Interaction::SearchAll { .. }
         | Interaction::History { .. }
         | Interaction::Translation(_)
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::LastN { .. }
         | Interaction::DocRef { .. }
