@@ -9,6 +9,7 @@ pub mod interaction;
 pub mod json;
 pub mod media_type;
 pub mod outcome;
+pub mod patch;
 pub mod path;
 pub mod reference;
 pub mod resource_type;
