@@ -8,6 +8,7 @@ pub mod identifier;
 pub mod interaction;
 pub mod json;
 pub mod media_type;
+pub mod names;
 pub mod outcome;
 pub mod patch;
 pub mod path;

@@ -9,6 +9,7 @@ use crate::audit::{Action, Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::bundle::{self, EntryResponse};
 use crate::fhir::interaction::TransactionEntry;
+use crate::fhir::names::Names;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::Facts;
@@ -38,7 +39,7 @@ pub(super) fn transaction(
     entered: &mut Entered,
 ) -> Result<Outcome, Problem> {
     let mut steps = Vec::with_capacity(entries.len());
-    let mut names = HashMap::with_capacity(entries.len());
+    let mut names = Names::new(server.base());
     let mut events = Vec::new();
     let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
     for (index, entry) in entries.iter().enumerate() {
@@ -57,7 +58,7 @@ pub(super) fn transaction(
         let pid = facts.as_ref().map_or(Pid::DIRECTORY, |facts| facts.pid);
         let rid = unit.next_rid();
         if let Some(full_url) = &entry.full_url
-            && names.insert(full_url.clone(), server.reference(*resource_type, pid, rid)).is_some()
+            && !names.insert(full_url, server.reference(*resource_type, pid, rid), 1)
         {
             return Err(Problem::at(
                 IssueKind::Malformed,
@@ -102,13 +103,13 @@ fn put(unit: &Unit, steps: &[(usize, Step<'_>)], new: Vec<NewResource>) -> Resul
 fn prepared(
     context: &Context<'_>,
     step: &Step<'_>,
-    names: &HashMap<String, String>,
+    names: &Names,
     coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<NewResource, Problem> {
     let mut body = step.body.clone();
     forget_claims(&mut body, None);
     name_record(context, step.resource_type, &mut body)?;
-    references::rename(&mut body, names);
+    names.replace(&mut body, None);
     references::check(context, &step.access, step.pid, &body, coming)?;
     draft(context, &step.access, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
 }
