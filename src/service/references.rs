@@ -35,7 +35,7 @@ pub(super) fn check(
         (reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base())
     };
     found.retain(|(_, reference)| !reference.starts_with('#') && !is_foreign(reference));
-    let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| server.resolve(reference)).collect();
+    let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| context.resolve(reference)).collect();
     // The Patient is named by every caller who may write in the record, also by one who reads nothing there.
     let is_patient =
         |target: (ResourceType, Pid, Rid)| (target.1, target.2) == (pid, Rid::PATIENT) && target.0.name() == "Patient";
@@ -66,7 +66,7 @@ pub(super) fn check_person(context: &Context<'_>, reference: &Value, path: &str)
     let by_literal = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
         // The literal conditional form named the record: `decide` had the facts of that INS.
         Some(_) => true,
-        None => context.server.place(text) == Some((facts.pid, Rid::PATIENT)),
+        None => context.place(text) == Some((facts.pid, Rid::PATIENT)),
     });
     if by_literal && ins_of(reference).is_none_or(|ins| facts.ins.as_ref() == Some(&ins)) {
         return Ok(());

@@ -8,7 +8,7 @@ use super::{Context, Entered, Request, Server, enter, perform, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::bundle::{self, EntryResponse};
-use crate::fhir::interaction::TransactionEntry;
+use crate::fhir::interaction::{BundleEntry, Method};
 use crate::fhir::names::Names;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
@@ -35,7 +35,7 @@ pub(super) fn transaction(
     request: &Request,
     deposits: &Deposits,
     unit: &Unit,
-    entries: &[TransactionEntry],
+    entries: &[BundleEntry],
     entered: &mut Entered,
 ) -> Result<Outcome, Problem> {
     let mut steps = Vec::with_capacity(entries.len());
@@ -44,11 +44,20 @@ pub(super) fn transaction(
     let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
     for (index, entry) in entries.iter().enumerate() {
         let at = |problem: Problem| relocate(index, &problem);
-        let (access, facts) = enter(request, &entry.interaction, unit, entered).map_err(at)?;
-        let Interaction::Create { resource_type, body, .. } = &entry.interaction else {
+        let interaction = entry.interaction.as_ref().map_err(Clone::clone)?;
+        if entry.method != Method::Post {
+            let path = format!("Bundle.entry[{index}].request.method");
+            return Err(Problem::at(IssueKind::NotSupported, path, "Only POST is taken in a transaction here"));
+        }
+        if matches!(interaction, Interaction::Conditional { .. }) {
+            let path = format!("Bundle.entry[{index}].request.ifNoneExist");
+            return Err(Problem::at(IssueKind::NotSupported, path, "Conditional create is not taken here"));
+        }
+        let (access, facts) = enter(request, interaction, unit, entered).map_err(at)?;
+        let Interaction::Create { resource_type, body, .. } = interaction else {
             // Documents and Consents are use cases of their own: nothing refers to them by fullUrl here.
             let context = Context { server, unit, request, facts: facts.as_ref() };
-            let outcome = perform(&context, &access, &entry.interaction, deposits.get(index)).map_err(at)?;
+            let outcome = perform(&context, &access, interaction, deposits.get(index)).map_err(at)?;
             events.extend(outcome.events.iter().cloned());
             if let Some(slot) = answers.get_mut(index) {
                 *slot = Some(of_outcome(outcome));

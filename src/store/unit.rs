@@ -76,7 +76,7 @@ impl Unit {
         let pid = match name {
             RecordName::Pid(pid) => Some(*pid),
             RecordName::Ins(ins) => facts::pid_of(self, ins)?,
-            RecordName::Unknown => None,
+            RecordName::Alias(_) | RecordName::Unknown => None,
         };
         match pid {
             Some(pid) if pid != Pid::DIRECTORY => facts::facts_read(self, pid),
