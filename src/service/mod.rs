@@ -4,6 +4,7 @@
 mod alias;
 mod batch;
 pub mod capabilities;
+mod change;
 mod conditional;
 pub mod consent;
 pub mod create;
@@ -284,7 +285,7 @@ fn attempt(
         _single => {}
     }
     let request = alias::resolved(unit, request)?;
-    let (access, facts) = enter(&request, &request.interaction, unit, entered)?;
+    let (request, access, facts) = alias::enter(request, unit, entered)?;
     let context = Context { server, unit, request: &request, facts: facts.as_ref() };
     perform(&context, &access, &request.interaction, deposits.get(0))
 }

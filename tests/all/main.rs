@@ -20,6 +20,7 @@ mod document_bundle;
 mod formats;
 mod import;
 mod includes;
+mod interactions;
 mod laboratory;
 mod limits;
 mod pages;
