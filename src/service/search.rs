@@ -59,7 +59,7 @@ fn parse_with(
     everything: bool,
 ) -> Result<Query, Problem> {
     let server = context.server;
-    let local = |reference: &str| server.place(reference);
+    let local = |reference: &str| context.place(reference);
     let parse = ParseContext {
         keyer: &server.keyer,
         local: &local,
@@ -103,6 +103,14 @@ pub fn search(
     let bytes = bundle(context, &query, &page, &included, resource_type)?;
     let events = events(context, access, &page.resources, &included);
     Ok(Outcome::new(200, Body::Fhir(bytes), events))
+}
+
+/// `GET [base]?_type=A,B&...`, `Patient/[id]/*`. <https://hl7.org/fhir/R4/http.html#search>
+///
+/// # Errors
+/// Not here yet.
+pub(super) fn search_all(_context: &Context<'_>, _access: &Access, _parameters: &Parameters) -> Result<Outcome, Problem> {
+    Err(Problem::new(crate::fhir::IssueKind::NotSupported, "This server has no search over several types yet"))
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.
@@ -200,9 +208,9 @@ impl Judge<'_> {
         linked: Option<&dyn Fn(&Predicate) -> bool>,
         read: impl FnOnce(&MatchContext<'_>, &Resource) -> T,
     ) -> Option<T> {
-        let server = self.context.server;
-        let local = |reference: &str| server.place(reference);
-        let reading = MatchContext { local: &local, pid: stored.pid, time_zone: &server.time_zone, linked };
+        let local = |reference: &str| self.context.place(reference);
+        let time_zone = &self.context.server.time_zone;
+        let reading = MatchContext { local: &local, pid: stored.pid, time_zone, linked };
         match stored.resource() {
             Ok(body) => Some(read(&reading, &body)),
             Err(problem) => {

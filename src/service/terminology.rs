@@ -39,7 +39,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn of_name(&self, resource_type: ResourceType, name: &str) -> Result<Option<Resource>, Problem> {
-        let places = match self.context.server.place(name) {
+        let places = match self.context.place(name) {
             Some(place) => vec![place],
             None => self.of_url(resource_type, name)?,
         };
@@ -77,7 +77,7 @@ impl<'a> Shelf<'a> {
 
     fn of_list(&self, list: &str) -> Result<Vec<(Pid, Rid)>, Problem> {
         let name = known_type("List")?;
-        let Some(place) = self.context.server.place(&format!("{name}/{list}")) else { return Ok(Vec::new()) };
+        let Some(place) = self.context.place(&format!("{name}/{list}")) else { return Ok(Vec::new()) };
         let mut places = Vec::new();
         for stored in store::resource_places(self.context.unit, self.access, &[place])? {
             if stored.resource_type != name {
@@ -87,7 +87,7 @@ impl<'a> Shelf<'a> {
             let entries = body.get("entry").and_then(Value::as_array).into_iter().flatten();
             let items = entries.filter(|entry| entry.get("deleted") != Some(&Value::Bool(true)));
             let references = items.filter_map(|entry| entry.get("item")?.get("reference")?.as_str());
-            places.extend(references.filter_map(|reference| self.context.server.place(reference)));
+            places.extend(references.filter_map(|reference| self.context.place(reference)));
         }
         Ok(places)
     }
