@@ -322,7 +322,7 @@ fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace,
 }
 
 /// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.
-pub(crate) fn sent_parameters(content_type: Option<&str>, body: &[u8]) -> Result<Parameters, Problem> {
+pub(crate) fn sent_parameters(route: &Route, content_type: Option<&str>, body: &[u8]) -> Result<Parameters, Problem> {
     let bare = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if body.is_empty() {
         return Ok(Parameters::default());
@@ -331,9 +331,8 @@ pub(crate) fn sent_parameters(content_type: Option<&str>, body: &[u8]) -> Result
         let text = std::str::from_utf8(body).map_err(|_not_utf8| Problem::new(IssueKind::Malformed, "The form is not UTF-8"))?;
         return parameters(text);
     }
-    if media_type::body_format(content_type).is_err() {
-        let text = "Parameters are sent as application/x-www-form-urlencoded or as a Parameters resource";
-        return Err(Problem::new(IssueKind::MediaTypeUnsupported, text));
+    if !route.is_operation() {
+        return Err(Problem::new(IssueKind::MediaTypeUnsupported, "_search takes application/x-www-form-urlencoded"));
     }
     operation_parameters(&Sent::Bytes { content_type, bytes: body }.resource()?)
 }
