@@ -29,7 +29,7 @@ reasons! {
     StatusNotMapped      : "status-not-mapped"       "the resource has no status that says what the entry says";
     SubjectNotPatient    : "subject-not-patient"     "the entry is not about the patient";
     ElementNotMapped     : "element-not-mapped"      "the resource of the entry has no place for this element";
-    NotApplicable        : "not-applicable"          "the element states that it does not apply";
+    NotApplicable        : "not-applicable"          "the element states that it has no value here";
     LimitReached         : "limit-reached"           "the document has more entries than are translated of one document";
     ContentUnreadable    : "content-unreadable"      "the embedded file cannot be read";
 }

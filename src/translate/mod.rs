@@ -16,6 +16,7 @@ mod participants;
 mod provenance;
 mod replacement;
 mod sections;
+mod timing;
 #[cfg(test)]
 mod tests;
 
