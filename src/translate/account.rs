@@ -75,10 +75,13 @@ pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     out
 }
 
-/// A node that nobody named: its nearest listed ancestor says why, otherwise its entry's resource has no place for it.
+/// A node that nobody named: one that states only that it has no value needs no place; otherwise its nearest listed ancestor says why, otherwise its entry's resource has no place for it.
 fn reason_of_ancestor(context: &Context<'_>, node: Element<'_>) -> Reason {
+    let says = node.stated("code").is_some()
+        || node.subtree().skip(1).any(|part| part.is("originalText") || part.stated("code").is_some());
     let listed = node.ancestors().find_map(|ancestor| match context.claim_of(ancestor) {
         Some(Claim::Reason(reason)) => Some(*reason),
+        Some(Claim::Target(_)) if !says => Some(Reason::NotApplicable),
         Some(Claim::Target(_)) => Some(Reason::ElementNotMapped),
         None => None,
     });

@@ -16,9 +16,9 @@ mod participants;
 mod provenance;
 mod replacement;
 mod sections;
-mod timing;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use account::{AccountEntry, Reason, account_parameters};
 pub use context::Entry;

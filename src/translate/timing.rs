@@ -9,8 +9,7 @@ use jiff::civil::{Date, DateTime};
 use serde_json::{Value, json};
 
 /// Codes of R4's event-timing that an EIVL_TS may name; the others (IC...) have no place in a Timing.
-const EVENTS: [&str; 14] =
-    ["HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"];
+const EVENTS: [&str; 14] = ["HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"];
 /// Units of time of UCUM that a Timing knows.
 const UNITS: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "a"];
 /// Times of one schedule that are read.

@@ -145,7 +145,8 @@ fn substance(
     match (code, value) {
         (Some(code), Some(value)) if code.get("extension").is_none() => {
             set(out, "code", code);
-            let text = value.get("text").or_else(|| value.pointer("/coding/0/display")).or_else(|| value.pointer("/coding/0/code"));
+            let text =
+                value.get("text").or_else(|| value.pointer("/coding/0/display")).or_else(|| value.pointer("/coding/0/code"));
             notes.extend(text.map(|text| json!({"text": text})));
         }
         (code, value) => set(out, "code", value.or(code)),

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 /// The participant that is the device.
 pub(super) fn device_participant(element: Element<'_>) -> Option<Element<'_>> {
     element.children_named("participant").find(|participant| {
-        participant.stated("typeCode").is_none_or(|kind| matches!(kind, "DEV" | "PRD")) && participant.child("participantRole").is_some()
+        participant.stated("typeCode").is_none_or(|kind| matches!(kind, "DEV" | "PRD"))
+            && participant.child("participantRole").is_some()
     })
 }
 
@@ -53,7 +54,9 @@ pub(super) fn device_use(context: &mut Context<'_>, element: Element<'_>) -> Vec
     let site = element.child("targetSiteCode").and_then(|code| concept(context, code));
     set(&mut out, "bodySite", site);
     set(&mut out, "note", Value::Array(comments(context, element, &url)));
-    if let Some(quantity) = element.child("quantity").filter(|quantity| quantity.stated("value").is_some_and(|value| value != "1")) {
+    if let Some(quantity) =
+        element.child("quantity").filter(|quantity| quantity.stated("value").is_some_and(|value| value != "1"))
+    {
         context.issue(IssueCode::ValueNotTranslated, quantity);
     }
     for performer in element.children_named("performer").take(super::super::context::PARTICIPANTS) {
@@ -93,4 +96,3 @@ fn device(context: &mut Context<'_>, element: Element<'_>) -> String {
     }
     url
 }
-

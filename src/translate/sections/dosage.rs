@@ -71,7 +71,10 @@ pub(super) fn dosages(context: &mut Context<'_>, element: Element<'_>, url: &str
         super::entry::below(element).filter(|(_, child)| is_step(*child)).take(STEPS).collect();
     let mut out = Vec::new();
     for (relation, step) in &steps {
-        let sequence = relation.child("sequenceNumber").and_then(|number| number.stated("value")).and_then(|value| value.parse::<u32>().ok());
+        let sequence = relation
+            .child("sequenceNumber")
+            .and_then(|number| number.stated("value"))
+            .and_then(|value| value.parse::<u32>().ok());
         let times = schedule(context, *step);
         out.extend(dosage(context, *step, Some(element), sequence, &times, &Whole { bounded: true, ..copy(whole) }));
         super::entry::claim(context, *step, url, &READ);
@@ -87,7 +90,15 @@ pub(super) fn dosages(context: &mut Context<'_>, element: Element<'_>, url: &str
 
 /// The children that the posology reads.
 pub(super) const READ: [&str; 9] = [
-    "id", "text", "effectiveTime", "routeCode", "approachSiteCode", "doseQuantity", "rateQuantity", "maxDoseQuantity", "precondition",
+    "id",
+    "text",
+    "effectiveTime",
+    "routeCode",
+    "approachSiteCode",
+    "doseQuantity",
+    "rateQuantity",
+    "maxDoseQuantity",
+    "precondition",
 ];
 
 fn copy(whole: &Whole) -> Whole {
@@ -137,7 +148,9 @@ fn dosage(
 }
 
 fn own_or_around<'d>(element: Element<'d>, around: Option<Element<'d>>, name: &str) -> Option<Element<'d>> {
-    let states = |holder: Element<'d>| holder.child(name).filter(|child| child.stated("nullFlavor").is_none() || child.child("originalText").is_some());
+    let states = |holder: Element<'d>| {
+        holder.child(name).filter(|child| child.stated("nullFlavor").is_none() || child.child("originalText").is_some())
+    };
     states(element).or_else(|| around.and_then(states)).or_else(|| element.child(name))
 }
 

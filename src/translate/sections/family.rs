@@ -56,7 +56,8 @@ pub(super) fn family_history(context: &mut Context<'_>, element: Element<'_>) ->
 }
 
 fn name_text(name: &Value) -> Option<String> {
-    let mut parts: Vec<&str> = name.get("given").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut parts: Vec<&str> =
+        name.get("given").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     parts.extend(name.get("family").and_then(Value::as_str));
     let text = parts.join(" ");
     (!text.is_empty()).then_some(text).or_else(|| name.get("text").and_then(Value::as_str).map(str::to_owned))

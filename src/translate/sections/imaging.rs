@@ -38,8 +38,11 @@ pub(super) fn study(context: &mut Context<'_>, element: Element<'_>) -> Option<S
     let text = entry::text(context, element);
     set(&mut out, "description", text.map(|text| json!(text)));
     set(&mut out, "note", Value::Array(comments(context, element, &url)));
-    let all: Vec<Element<'_>> =
-        entry::below(element).map(|(_, child)| child).filter(|act| act.has_template(template::DICOM_SERIES)).take(SERIES).collect();
+    let all: Vec<Element<'_>> = entry::below(element)
+        .map(|(_, child)| child)
+        .filter(|act| act.has_template(template::DICOM_SERIES))
+        .take(SERIES)
+        .collect();
     let mut series = Vec::new();
     for one in all {
         match entry::refused(context, one) {

@@ -133,7 +133,8 @@ fn kind_of(entry: Element<'_>, child: Element<'_>) -> Option<Kind> {
     if child.is("organizer") && child.has_template(template::ATTACHED_DOCUMENT) {
         return Some(Kind::AttachedDocument);
     }
-    let narrower = |root: &str, known: &str| root.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let narrower =
+        |root: &str, known: &str| root.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let mut found = None;
     let mut is_other = false;
     for root in child.templates().filter(|root| root.starts_with(template::ENTRY)) {
@@ -166,7 +167,9 @@ enum Mood {
 
 fn mood_of(context: &mut Context<'_>, child: Element<'_>) -> Mood {
     match child.stated("moodCode") {
-        Some("EVN") if context.section_of(child).code == Some("18776-5") && status::code(child) == Some("active") => Mood::Planned,
+        Some("EVN") if context.section_of(child).code == Some("18776-5") && status::code(child) == Some("active") => {
+            Mood::Planned
+        }
         Some("EVN") => Mood::Fact,
         Some("INT" | "RQO") => Mood::Planned,
         Some("GOL") => Mood::Goal,
@@ -188,20 +191,18 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         return Vec::new();
     };
     // The subject of a family history is the relative: what stands around it may not be somebody else's.
-    let about_another = match kind {
-        Kind::FamilyHistory => context.is_about_another(entry),
-        Kind::Results => false,
-        _other => context.is_about_another(child),
+    let about_another = if kind == Kind::FamilyHistory {
+        context.is_about_another(entry)
+    } else {
+        kind != Kind::Results && context.is_about_another(child)
     };
     if about_another {
         context.list(entry, Reason::SubjectNotPatient);
         return Vec::new();
     }
-    let mood = match kind {
-        // A file has no mood of its own; results are asked one by one.
-        Kind::Results | Kind::Image | Kind::AttachedDocument => Mood::Fact,
-        _other => mood_of(context, child),
-    };
+    // A file has no mood of its own; results are asked one by one.
+    let has_no_mood = matches!(kind, Kind::Results | Kind::Image | Kind::AttachedDocument);
+    let mood = if has_no_mood { Mood::Fact } else { mood_of(context, child) };
     let made = match mood {
         Mood::Fact => fact(context, header, kind, entry, child),
         Mood::Planned => planned(context, header, kind, child),
@@ -247,7 +248,9 @@ fn fact(context: &mut Context<'_>, header: &Header, kind: Kind, entry: Element<'
 /// What is intended or asked for: never a fact; `None` for what has no request.
 fn planned(context: &mut Context<'_>, header: &Header, kind: Kind, child: Element<'_>) -> Option<Vec<String>> {
     let made = match kind {
-        Kind::Treatment | Kind::Prescription | Kind::RecommendedVaccine => prescription::medication_request(context, header, child),
+        Kind::Treatment | Kind::Prescription | Kind::RecommendedVaccine => {
+            prescription::medication_request(context, header, child)
+        }
         Kind::Device => prescription::device_request(context, header, child),
         Kind::Procedure | Kind::Request => plan::service_request(context, header, child),
         Kind::Results

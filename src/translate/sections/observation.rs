@@ -332,12 +332,22 @@ pub(super) fn is_comment(act: Element<'_>) -> bool {
     super::has_any(act, &[crate::cda::template::COMMENT, "1.3.6.1.4.1.19376.1.5.3.1.4.2"])
 }
 
-/// author -> performer with the function AUT
+/// author -> performer with the function AUT, and its functionCode beside it
 pub(super) fn authors(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
     let mut out = Vec::new();
     for author in element.children_named("author").take(context::PARTICIPANTS) {
         let who = participants::participant_in(context, author).filter(|who| who.kind != participants::Kind::Device);
-        out.extend(who.map(|who| with_function("AUT", &who.url)));
+        let Some(who) = who else { continue };
+        let mut performer = with_function("AUT", &who.url);
+        if let Some(function) = author.child("functionCode") {
+            let codings = super::super::codes::codings(context, function);
+            let known = performer.pointer_mut("/extension/0/valueCodeableConcept/coding").and_then(Value::as_array_mut);
+            if let Some(known) = known {
+                known.extend(codings);
+            }
+            context.claim_tree(function, &who.url);
+        }
+        out.push(performer);
     }
     out
 }

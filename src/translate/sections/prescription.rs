@@ -17,8 +17,20 @@ use crate::fhir::Resource;
 use serde_json::{Value, json};
 
 const READ: [&str; 14] = [
-    "id", "code", "text", "effectiveTime", "routeCode", "approachSiteCode", "doseQuantity", "rateQuantity", "maxDoseQuantity",
-    "precondition", "author", "informant", "repeatNumber", "performer",
+    "id",
+    "code",
+    "text",
+    "effectiveTime",
+    "routeCode",
+    "approachSiteCode",
+    "doseQuantity",
+    "rateQuantity",
+    "maxDoseQuantity",
+    "precondition",
+    "author",
+    "informant",
+    "repeatNumber",
+    "performer",
 ];
 
 /// Prescribed or planned treatment -> MedicationRequest
@@ -194,4 +206,3 @@ fn parameters(context: &mut Context<'_>, element: Element<'_>) -> Value {
     }
     Value::Array(out)
 }
-

@@ -49,9 +49,10 @@ fn concept_of(context: &mut Context<'_>, material: Element<'_>) -> Value {
     let mut out = code.and_then(|code| concept(context, code)).unwrap_or_else(|| absent("NI"));
     let mut more = Vec::new();
     // Translations of translations: the substances of a reimbursed product.
-    let nested = code.into_iter().flat_map(Element::subtree).filter(|part| {
-        part.is("translation") && part.parent().is_some_and(|around| around.is("translation"))
-    });
+    let nested = code
+        .into_iter()
+        .flat_map(Element::subtree)
+        .filter(|part| part.is("translation") && part.parent().is_some_and(|around| around.is("translation")));
     let generic = children(material, "asSpecializedKind").filter_map(|kind| below(kind, &["generalizedMedicineClass", "code"]));
     let package = children(material, "asContent").filter_map(|content| below(content, &["containerPackagedMedicine", "code"]));
     for element in nested.chain(generic).chain(package).take(PARTS) {
@@ -64,7 +65,8 @@ fn concept_of(context: &mut Context<'_>, material: Element<'_>) -> Value {
             if let Some(known) = known.as_array_mut() {
                 for coding in more {
                     // The same code of another display says nothing more.
-                    let same = |other: &Value| other.get("system") == coding.get("system") && other.get("code") == coding.get("code");
+                    let same =
+                        |other: &Value| other.get("system") == coding.get("system") && other.get("code") == coding.get("code");
                     if !known.iter().any(same) {
                         known.push(coding);
                     }

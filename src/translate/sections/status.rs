@@ -219,17 +219,45 @@ mod tests {
         let table: [Row; 10] = [
             ("event", event, ["completed", "in-progress", "stopped", "stopped", "on-hold", "on-hold", error, "unknown"]),
             ("procedure", procedure, ["completed", "in-progress", "stopped", "not-done", "on-hold", "on-hold", error, "unknown"]),
-            ("request", |code| medication_request(code, false), ["active", "active", "stopped", "cancelled", "on-hold", "on-hold", error, "unknown"]),
-            ("ended", |code| medication_request(code, true), ["completed", "completed", "stopped", "cancelled", "on-hold", "on-hold", error, "unknown"]),
-            ("device", |code| device_request(code, true), ["completed", "completed", "revoked", "revoked", "on-hold", "on-hold", error, "completed"]),
-            ("use", |code| device_use(code, true), ["completed", "active", "stopped", "stopped", "on-hold", "on-hold", error, "completed"]),
+            (
+                "request",
+                |code| medication_request(code, false),
+                ["active", "active", "stopped", "cancelled", "on-hold", "on-hold", error, "unknown"],
+            ),
+            (
+                "ended",
+                |code| medication_request(code, true),
+                ["completed", "completed", "stopped", "cancelled", "on-hold", "on-hold", error, "unknown"],
+            ),
+            (
+                "device",
+                |code| device_request(code, true),
+                ["completed", "completed", "revoked", "revoked", "on-hold", "on-hold", error, "completed"],
+            ),
+            (
+                "use",
+                |code| device_use(code, true),
+                ["completed", "active", "stopped", "stopped", "on-hold", "on-hold", error, "completed"],
+            ),
             ("service", service_request, ["completed", "active", "revoked", "revoked", "on-hold", "on-hold", error, "unknown"]),
             ("goal", goal, ["completed", "active", "cancelled", "cancelled", "on-hold", "on-hold", error, "-"]),
             ("family", family, ["completed", "partial", "-", "-", "-", "-", error, "-"]),
-            ("encounter", encounter, ["finished", "in-progress", "cancelled", "cancelled", "unknown", "unknown", error, "unknown"]),
+            (
+                "encounter",
+                encounter,
+                ["finished", "in-progress", "cancelled", "cancelled", "unknown", "unknown", error, "unknown"],
+            ),
         ];
-        let codes =
-            [Some("completed"), Some("active"), Some("aborted"), Some("cancelled"), Some("suspended"), Some("held"), Some("nullified"), None];
+        let codes = [
+            Some("completed"),
+            Some("active"),
+            Some("aborted"),
+            Some("cancelled"),
+            Some("suspended"),
+            Some("held"),
+            Some("nullified"),
+            None,
+        ];
         for (name, status, expected) in table {
             assert_eq!(codes.map(|code| status(code).unwrap_or("-")), expected, "{name}");
             assert_eq!(status(Some("bizarre")), None, "{name}");

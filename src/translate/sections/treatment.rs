@@ -17,8 +17,19 @@ use serde_json::{Value, json};
 const STATUS_CODE: &str = "StructureDefinition/cda-status-code";
 /// What a function of this family reads of the act itself; the product is claimed where it is read.
 const READ: [&str; 13] = [
-    "id", "code", "text", "effectiveTime", "routeCode", "approachSiteCode", "doseQuantity", "rateQuantity", "maxDoseQuantity",
-    "precondition", "author", "informant", "performer",
+    "id",
+    "code",
+    "text",
+    "effectiveTime",
+    "routeCode",
+    "approachSiteCode",
+    "doseQuantity",
+    "rateQuantity",
+    "maxDoseQuantity",
+    "precondition",
+    "author",
+    "informant",
+    "performer",
 ];
 
 /// Treatment in mood EVN -> what its section and its parts say

@@ -213,7 +213,11 @@ fn blood_pressures(context: &mut Context<'_>, organizer: Element<'_>, halves: &[
         let of_one = |other: &Element<'_>| {
             loinc(*other) != loinc(*half) && same_time(*other, *half) && status::code(*other) == status::code(*half)
         };
-        let other = halves.iter().enumerate().skip(index.saturating_add(1)).find(|(at, other)| used.get(*at) == Some(&false) && of_one(other));
+        let other = halves
+            .iter()
+            .enumerate()
+            .skip(index.saturating_add(1))
+            .find(|(at, other)| used.get(*at) == Some(&false) && of_one(other));
         if let Some((at, _)) = other
             && let Some(used) = used.get_mut(at)
         {
@@ -314,7 +318,9 @@ mod tests {
 
     #[test]
     fn metres_become_centimetres_without_rounding() {
-        for (metres, centimetres) in [("1.60", "160"), ("1.6", "160"), ("2", "200"), ("1.625", "162.5"), ("0.5", "50"), ("-1.5", "-150")] {
+        for (metres, centimetres) in
+            [("1.60", "160"), ("1.6", "160"), ("2", "200"), ("1.625", "162.5"), ("0.5", "50"), ("-1.5", "-150")]
+        {
             assert_eq!(hundredfold(metres).map(|number| number.to_string()).as_deref(), Some(centimetres), "{metres}");
         }
         assert_eq!(hundredfold("1.6e1"), None);
