@@ -20,6 +20,7 @@ mod formats;
 mod includes;
 mod laboratory;
 mod limits;
+mod oracle;
 mod pages;
 mod paging;
 mod persons;
