@@ -22,6 +22,7 @@ pub mod references;
 pub mod retrieve_document;
 pub mod search;
 pub mod submit_document;
+mod terminology;
 pub mod transaction;
 pub mod translation;
 mod update;
