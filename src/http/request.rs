@@ -436,7 +436,12 @@ fn pointed_place(server: &Server, resource_type: ResourceType, parameters: &Para
             _ if value.contains('/') => server.place(value)?,
             _ => return None,
         };
-        Some(if pid == Pid::DIRECTORY { SearchPlace::Directory } else { SearchPlace::Record(RecordName::Pid(pid)) })
+        match resource_type.home() {
+            // What points at the directory may be in any record.
+            Home::Record if pid == Pid::DIRECTORY => None,
+            _ if pid == Pid::DIRECTORY => Some(SearchPlace::Directory),
+            _ => Some(SearchPlace::Record(RecordName::Pid(pid))),
+        }
     })
 }
 

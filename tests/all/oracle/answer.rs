@@ -236,15 +236,29 @@ fn in_order(pool: &Pool, query: &Query, seen: &[String]) -> Result<(), String> {
         .iter()
         .map(|name| query.sort.iter().map(|(parameter, descending)| sort_key(pool.named(name).unwrap(), parameter, *descending)).collect())
         .collect();
+    // Where what has no own date stands is not said: all of it first or all of it last.
+    let own_date = |parameter: &Parameter| parameters::own_date(&query.kind) == Some(parameter.code);
+    in_order_with(query, &keys, seen, &|_| false).or_else(|difference| {
+        let may = query.sort.iter().any(|(parameter, _)| own_date(parameter));
+        if may { in_order_with(query, &keys, seen, &own_date) } else { Err(difference) }
+    })
+}
+
+fn in_order_with(
+    query: &Query,
+    keys: &[Vec<Option<SortKey>>],
+    seen: &[String],
+    none_first: &dyn Fn(&Parameter) -> bool,
+) -> Result<(), String> {
     for (pair, names) in keys.windows(2).zip(seen.windows(2)) {
         let mut ordering = Ordering::Equal;
-        for ((one, other), (_, descending)) in pair[0].iter().zip(&pair[1]).zip(&query.sort) {
+        for ((one, other), (parameter, descending)) in pair[0].iter().zip(&pair[1]).zip(&query.sort) {
             ordering = ordering.then(match (one, other) {
                 (Some(one), Some(other)) if *descending => other.order(one),
                 (Some(one), Some(other)) => one.order(other),
-                // What has no value comes last, in both directions.
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) | (None, Some(_)) => {
+                    if one.is_none() == none_first(parameter) { Ordering::Less } else { Ordering::Greater }
+                }
                 (None, None) => Ordering::Equal,
             });
         }

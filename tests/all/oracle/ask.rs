@@ -293,6 +293,11 @@ impl Asker<'_> {
             let text = if cut == 19 { format!("{}Z", &text[..19]) } else { text[..cut.min(text.len())].to_owned() };
             return Some(Given::Text(format!("{prefix}{text}")));
         }
+        if parameter.code == "_id" {
+            let code = self.entry(kind, place)?.id().to_owned();
+            let upper = self.dice.chance(10);
+            return Some(Given::Token { system: None, code: Some(if upper { code.to_uppercase() } else { code }) });
+        }
         if let Kind::Composite(parts) = &parameter.kind {
             let element = self.element(kind, place, parameter)?;
             let given = parts.iter().map(|(kind, path)| {

@@ -28,7 +28,7 @@ const CASES_OF_ONE_WORLD: u64 = 1_000;
 /// Queries under way at once.
 const CLIENTS: u64 = 4;
 /// Failures after which the rest is not asked.
-const FAILURES_MAX: usize = 5;
+const FAILURES_MAX: usize = 40;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))

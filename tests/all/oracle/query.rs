@@ -179,9 +179,11 @@ impl Include {
 
 // ---- meaning
 
-fn matches(parameter: &Parameter, modifier: &str, element: &Value, given: &Given, from: &Entry, pool: &Pool) -> bool {
+fn matches(parameter: &Parameter, modifier: &str, element: &Value, given: &Given, pool: &Pool) -> bool {
     let kind = &parameter.kind;
     match (given, kind) {
+        // Ids have no system, and their case counts.
+        (Given::Token { code: Some(code), .. }, Kind::Token) if parameter.code == "_id" => element == code.as_str(),
         (Given::Token { system, code }, Kind::Token) => {
             values::token(element, system.as_deref(), code.as_deref(), parameter.implied)
         }
@@ -195,30 +197,29 @@ fn matches(parameter: &Parameter, modifier: &str, element: &Value, given: &Given
         (Given::Text(text), Kind::Date) => values::date(element, text, pool.now),
         (Given::Text(text), Kind::Number) => values::number(element, text),
         (Given::Text(text), Kind::Uri) => values::uri(element, modifier, text),
-        (Given::Text(text), Kind::Reference(_)) => reference(element, text, None, from, pool),
+        (Given::Text(text), Kind::Reference(_)) => reference(element, text, None, pool),
         (Given::Quantity { value, system, code }, Kind::Quantity) => {
             values::quantity(element, value, system.as_deref(), code.as_deref())
         }
         (Given::Composite(parts), Kind::Composite(kinds)) => parts.iter().zip(*kinds).all(|(part, (kind, path))| {
             let inner = Parameter { of: parameter.of, code: "", kind: *kind, path, implied: None };
-            at(element, path).into_iter().any(|element| matches(&inner, "", element, part, from, pool))
+            at(element, path).into_iter().any(|element| matches(&inner, "", element, part, pool))
         }),
         other => panic!("no value of this type: {other:?}"),
     }
 }
 
 /// `[id]`, `[type]/[id]`, `[url]`; `wanted` is the type after `:`.
-fn reference(element: &Value, value: &str, wanted: Option<&str>, from: &Entry, pool: &Pool) -> bool {
+fn reference(element: &Value, value: &str, wanted: Option<&str>, pool: &Pool) -> bool {
     let Some(written) = element["reference"].as_str() else { return false };
-    let Some(target) = pool.target(from, written) else {
-        let stated = written.rsplit('/').nth(1).unwrap_or_default();
-        return written == value && wanted.is_none_or(|wanted| wanted == stated);
-    };
-    if wanted.is_some_and(|wanted| wanted != target.kind()) {
+    let mut parts = written.rsplit('/');
+    let (id, stated) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if wanted.is_some_and(|wanted| wanted != stated) {
         return false;
     }
+    // Whether the caller may see where it leads is no matter: he reads the reference itself.
     let local = value.strip_prefix(&pool.base).map_or(value, |rest| rest.trim_start_matches('/'));
-    local == target.name() || local == target.id()
+    local == written || (local == id && !written.contains("://"))
 }
 
 impl Condition {
@@ -229,7 +230,7 @@ impl Condition {
             Self::Values(parameter, modifier, given) => {
                 let any = found(parameter)
                     .iter()
-                    .any(|element| given.iter().any(|given| matches(parameter, modifier, element, given, entry, pool)));
+                    .any(|element| given.iter().any(|given| matches(parameter, modifier, element, given, pool)));
                 any != (*modifier == "not")
             }
             Self::OfTarget(parameter, target, given) => found(parameter).iter().any(|element| {
@@ -237,7 +238,7 @@ impl Condition {
                     Given::Text(text) => text.clone(),
                     other => panic!("{other:?}"),
                 };
-                given.iter().any(|given| reference(element, &text(given), Some(target), entry, pool))
+                given.iter().any(|given| reference(element, &text(given), Some(target), pool))
             }),
             Self::Missing(parameter, missing) => found(parameter).is_empty() == *missing,
             Self::Words { parameter, words } => {
