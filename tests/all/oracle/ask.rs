@@ -201,7 +201,8 @@ impl Asker<'_> {
             1 => self.chain(kind, place, 1),
             2 => self.has(kind, place, false),
             3 => self.of_kind(kind, place, |it| it.kind == Kind::Token && !SPECIAL.contains(&it.code), "not"),
-            _ => self.of_kind(kind, place, |it| !is_patient(it), ""),
+            // The identifier of a Patient names his record.
+            _ => self.of_kind(kind, place, |it| !is_patient(it) && (kind, it.code) != ("Patient", "identifier"), ""),
         }
     }
 

@@ -373,7 +373,9 @@ impl Include {
         };
         let of_target = |kind: &str| self.target.as_ref().is_none_or(|target| target == kind);
         if self.reverse {
-            let sources = pool.entries.iter().filter(|from| from.kind() == self.source);
+            // A search of the directory brings nothing out of the records: it is asked under no authorisation of theirs.
+            let in_scope = |from: &&Entry| entry.record.is_some() || from.record.is_none();
+            let sources = pool.entries.iter().filter(|from| from.kind() == self.source).filter(in_scope);
             if !of_target(entry.kind()) {
                 return Vec::new();
             }
