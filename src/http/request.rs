@@ -436,12 +436,11 @@ fn pointed_place(server: &Server, resource_type: ResourceType, parameters: &Para
             _ if value.contains('/') => server.place(value)?,
             _ => return None,
         };
-        match resource_type.home() {
-            // What points at the directory may be in any record.
-            Home::Record if pid == Pid::DIRECTORY => None,
-            _ if pid == Pid::DIRECTORY => Some(SearchPlace::Directory),
-            _ => Some(SearchPlace::Record(RecordName::Pid(pid))),
+        if pid != Pid::DIRECTORY {
+            return Some(SearchPlace::Record(RecordName::Pid(pid)));
         }
+        // Data of records that name something of the directory (`performer=Practitioner/x`) are not there.
+        matches!(resource_type.home(), Home::Directory | Home::Either).then_some(SearchPlace::Directory)
     })
 }
 

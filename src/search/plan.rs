@@ -58,6 +58,8 @@ pub enum Predicate {
     Text(Key, Vec<String>),
     /// One of these resources.
     Places(Vec<(Pid, Rid)>),
+    /// In one of these records.
+    Within(Vec<Pid>),
     /// `resource.updated` (milliseconds) passes one of the tests, as the interval [updated, updated + 1).
     Updated(Vec<RangeTest>),
     /// Chain: a `token` row of key `base + rid` where the resource `rid` of the same record fulfils the plan.
@@ -178,6 +180,7 @@ impl Predicate {
             | Self::Range(..)
             | Self::Text(..)
             | Self::Places(_)
+            | Self::Within(_)
             | Self::Updated(_)
             | Self::Repeats(_)
             | Self::Behind(_) => self.clone(),

@@ -90,6 +90,7 @@ fn is_link(predicate: &Predicate) -> bool {
         | Predicate::Range(..)
         | Predicate::Text(..)
         | Predicate::Places(_)
+        | Predicate::Within(_)
         | Predicate::Updated(_)
         | Predicate::Repeats(_) => false,
     }

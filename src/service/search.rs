@@ -133,7 +133,7 @@ pub(super) fn found(context: &Context<'_>, access: &Access, query: &Query, reque
     let mut recheck = |stored: &Stored| judge.fits(stored);
     let page = if query.plan.sort.iter().any(|sort| matches!(sort, Sort::Body { .. })) {
         let mut keys_of = |stored: &Stored| judge.sort_keys(stored);
-        store::resource_search_ordered(context.unit, access, &plan, request, &mut recheck, &mut keys_of)
+        store::resource_search_ordered(context.unit, access, &plan, request, &mut recheck, &mut keys_of, &SortKeys::compare)
     } else {
         store::resource_search(context.unit, access, &plan, request, &mut recheck)
     }?;

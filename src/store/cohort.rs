@@ -95,6 +95,8 @@ enum Bound<'a> {
     Index(&'a Predicate),
     /// These resources.
     Places(&'a [(Pid, Rid)]),
+    /// Everything of the type in these records.
+    Records(&'a [Pid]),
     /// Everything of the type in the records where a linked resource is one of these; the best of them counts.
     Linked(Vec<Bound<'a>>),
     /// One of these, each with its own bounds.
@@ -107,6 +109,7 @@ fn bounds(predicates: &[Predicate]) -> Vec<Bound<'_>> {
         match predicate {
             Predicate::Tokens(_) | Predicate::Range(..) | Predicate::Text(..) => out.push(Bound::Index(predicate)),
             Predicate::Places(places) => out.push(Bound::Places(places)),
+            Predicate::Within(records) => out.push(Bound::Records(records)),
             Predicate::Behind(behind) => out.extend(behind.places.as_ref().map(|places| Bound::Places(places))),
             Predicate::All(list) => out.extend(bounds(list)),
             Predicate::Any(list) => {
@@ -133,16 +136,13 @@ fn bounds(predicates: &[Predicate]) -> Vec<Bound<'_>> {
 /// The records that the query names itself (`patient=a,b`).
 fn named(bound: &Bound<'_>) -> Option<BTreeSet<i64>> {
     match bound {
-        Bound::Linked(linked) => linked.iter().find_map(|bound| match bound {
-            Bound::Places(places) => Some(places.iter().map(|(pid, _)| pid.0).collect()),
-            Bound::Index(_) | Bound::Linked(_) | Bound::Any(_) => None,
-        }),
+        Bound::Records(records) => Some(records.iter().map(|pid| pid.0).collect()),
         Bound::Any(parts) => {
             let parts = parts.iter().map(|part| part.iter().find_map(named));
             let parts: Option<Vec<BTreeSet<i64>>> = parts.collect();
             parts.map(|parts| parts.into_iter().flatten().collect())
         }
-        Bound::Index(_) | Bound::Places(_) => None,
+        Bound::Index(_) | Bound::Places(_) | Bound::Linked(_) => None,
     }
 }
 
@@ -169,6 +169,7 @@ fn index_condition(sql: &mut Sql, predicate: &Predicate, from: &str) -> bool {
             predicate::text_tests(sql, prefixes);
         }
         Predicate::Places(_)
+        | Predicate::Within(_)
         | Predicate::Behind(_)
         | Predicate::Updated(_)
         | Predicate::Linked(..)
@@ -236,6 +237,8 @@ impl Within<'_> {
         match bound {
             Bound::Index(predicate) => rows_of_key(self.search, predicate),
             Bound::Places(places) => Ok(places.len()),
+            // What else bounds it bounds it better.
+            Bound::Records(_) => Ok(usize::MAX),
             Bound::Linked(linked) => Ok(self.best_of(linked)?.map_or(usize::MAX, |(rows, _)| rows)),
             Bound::Any(parts) => {
                 let mut sum = 0_usize;
@@ -256,6 +259,10 @@ impl Within<'_> {
                 Ok(load(self.search, &sql)?.into_iter().collect())
             }
             Bound::Places(places) => Ok(places.iter().map(|(pid, rid)| (pid.0, rid.0)).collect()),
+            Bound::Records(records) => {
+                let records: Vec<_> = records.iter().map(|pid| (pid.0, pid.0)).collect();
+                Ok(self.of_type(&records)?.into_iter().collect())
+            }
             Bound::Linked(linked) => {
                 // Counted before they are used: a list that was cut short would give a partial answer.
                 let records: Vec<_> = match self.best_of(linked)? {
@@ -286,6 +293,7 @@ impl Within<'_> {
                 Ok(load(self.search, &sql)?.into_iter().map(|(pid, _)| pid).collect())
             }
             Bound::Places(places) => Ok(places.iter().map(|(pid, _)| pid.0).collect()),
+            Bound::Records(records) => Ok(records.iter().map(|pid| pid.0).collect()),
             Bound::Linked(linked) => match self.best_of(linked)? {
                 Some((_, bound)) => self.records_of(bound),
                 None => Ok(BTreeSet::new()),

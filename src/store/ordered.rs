@@ -10,24 +10,23 @@ use super::unit::{Access, Scope, Unit};
 use crate::fhir::Problem;
 use crate::fhir::outcome::IssueKind;
 use crate::ids::{Pid, Rid};
-use crate::search::{Plan, SortKeys};
+use crate::search::Plan;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-type Ordered = (SortKeys, Hit);
-
-/// As [`super::resource_search`], in the order of the keys that `keys_of` reads in bodies, then by place; `plan.sort` is not
-/// looked at.
+/// As [`super::resource_search`], in the order of the keys that `keys_of` reads in bodies, by `compare`, then by place;
+/// `plan.sort` is not looked at.
 ///
 /// # Errors
 /// `TooCostly` for more than 20,000 matches; as `resource_search` else.
-pub fn resource_search_ordered(
+pub fn resource_search_ordered<K>(
     unit: &Unit,
     access: &Access,
     plan: &Plan,
     page: &PageRequest,
     recheck: &mut dyn FnMut(&Stored) -> bool,
-    keys_of: &mut dyn FnMut(&Stored) -> SortKeys,
+    keys_of: &mut dyn FnMut(&Stored) -> K,
+    compare: &dyn Fn(&K, &K) -> Ordering,
 ) -> Result<Page, Problem> {
     demand_resolved(plan)?;
     let search = Search { unit, access, plan, order: Order::of(&[])?, reader: Reader::new(unit, access) };
@@ -44,7 +43,7 @@ pub fn resource_search_ordered(
             hits.push((keys_of(&hit.stored), hit));
         }
     }
-    let order = |a: &Ordered, b: &Ordered| -> Ordering { a.0.compare(&b.0).then_with(|| a.1.place().cmp(&b.1.place())) };
+    let order = |a: &(K, Hit), b: &(K, Hit)| compare(&a.0, &b.0).then_with(|| a.1.place().cmp(&b.1.place()));
     hits.sort_by(order);
     let total = match &position {
         Some(position) => position.total,
@@ -85,13 +84,13 @@ fn too_many() -> Problem {
 }
 
 /// Every match that has not changed since the snapshot, with its keys and without its body.
-fn all(
+fn all<K>(
     search: &Search<'_>,
     snapshot: i64,
     recheck: &mut dyn FnMut(&Stored) -> bool,
-    keys_of: &mut dyn FnMut(&Stored) -> SortKeys,
-) -> Result<Vec<Ordered>, Problem> {
-    let mut hits: Vec<Ordered> = Vec::new();
+    keys_of: &mut dyn FnMut(&Stored) -> K,
+) -> Result<Vec<(K, Hit)>, Problem> {
+    let mut hits: Vec<(K, Hit)> = Vec::new();
     let mut keep = |hit: Hit| {
         if !search.plan.recheck || recheck(&hit.stored) {
             hits.push((keys_of(&hit.stored), cohort::without_body(hit)));

@@ -224,19 +224,41 @@ impl Search<'_> {
         after: Option<&(Vec<SortValue>, i64)>,
         limit: usize,
     ) -> Result<Vec<Hit>, Problem> {
-        self.load(&self.batch_sql(snapshot, after, limit))
+        if !self.order.is_oldest_first() {
+            return self.load(&self.batch_sql(snapshot, after, limit, None));
+        }
+        let mut found = Vec::new();
+        let without = after.filter(|(keys, _)| Order::is_without_date(keys));
+        if without.is_none() {
+            found = self.load(&self.batch_sql(snapshot, after, limit, Some(true)))?;
+        }
+        if found.len() < limit {
+            // The dated ones are at their end.
+            let rest = limit - found.len();
+            let after = without.map(|(_, rid)| (Vec::new(), *rid));
+            found.extend(self.load(&self.batch_sql(snapshot, after.as_ref(), rest, Some(false)))?);
+        }
+        Ok(found)
     }
 
-    fn batch_sql(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Sql {
+    /// With `dated`, only what has a clinical date, or only what has none.
+    fn batch_sql(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize, dated: Option<bool>) -> Sql {
         let mut sql = self.unit.sql("SELECT ");
         let columns = self.source(&mut sql, true);
+        if let Some(dated) = dated {
+            sql.push(" AND ").push(columns.ts).push(if dated { " > " } else { " = " }).integer(IndexRows::NO_DATE);
+        }
         // The first page is of the snapshot itself; a later one leaves out what has changed since. An expression, not the
         // column: the index of `updated` must not take the place of the one that has the order.
         if let Some(snapshot) = snapshot {
             sql.push(" AND (r.updated + 0) <= ").integer(snapshot);
         }
-        if let Some((keys, rid)) = after {
-            self.order.after(&mut sql, keys, *rid, &columns);
+        match after {
+            Some((_, rid)) if dated == Some(false) => {
+                sql.push(" AND ").push(columns.rid).push(" > ").integer(*rid);
+            }
+            Some((keys, rid)) => self.order.after(&mut sql, keys, *rid, &columns),
+            None => {}
         }
         self.order.order_by(&mut sql, &columns);
         sql.push(" LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
@@ -515,7 +537,7 @@ mod tests {
     }
 
     fn page(search: &Search<'_>) -> Sql {
-        search.batch_sql(Some(9), Some(&(vec![SortValue::Integer(5)], 6)), 20)
+        search.batch_sql(Some(9), Some(&(vec![SortValue::Integer(5)], 6)), 20, None)
     }
 
     #[test]

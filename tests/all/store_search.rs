@@ -252,10 +252,15 @@ fn oracle(predicate: &Predicate, new: &NewResource, pid: Pid) -> bool {
             new.rows.texts.iter().any(|(of, text)| of == key && starts.iter().any(|start| text.starts_with(start)))
         }
         Predicate::Places(places) => places.contains(&(pid, new.rid)),
+        Predicate::Within(records) => records.contains(&pid),
         Predicate::All(list) => list.iter().all(|inner| oracle(inner, new, pid)),
         Predicate::Any(list) => list.iter().any(|inner| oracle(inner, new, pid)),
         Predicate::Not(inner) => !oracle(inner, new, pid),
-        Predicate::Updated(_) | Predicate::Linked(..) | Predicate::LinkedFrom(..) | Predicate::Repeats(_) => panic!("not thrown"),
+        Predicate::Updated(_)
+        | Predicate::Linked(..)
+        | Predicate::LinkedFrom(..)
+        | Predicate::Repeats(_)
+        | Predicate::Behind(_) => panic!("not thrown"),
     }
 }
 
@@ -421,8 +426,9 @@ fn an_order_that_only_bodies_give_holds_over_pages_also_when_everything_changes(
                 .read(move |unit| {
                     let access =
                         searcher(unit, &professional("martin"), SearchPlace::Record(RecordName::Pid(pid)), "Observation")?;
-                    let mut digit = |a: &Stored, b: &Stored| (a.rid.0 % 10).cmp(&(b.rid.0 % 10));
-                    resource_search_ordered(unit, &access, &plan(vec![token(7)]), &page, &mut |_| true, &mut digit)
+                    let mut digit = |stored: &Stored| stored.rid.0 % 10;
+                    let plan = plan(vec![token(7)]);
+                    resource_search_ordered(unit, &access, &plan, &page, &mut |_| true, &mut digit, &i64::cmp)
                 })
                 .unwrap()
         };

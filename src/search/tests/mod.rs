@@ -150,6 +150,7 @@ impl World {
                 rows.any(|(_, text)| prefixes.iter().any(|prefix| text.starts_with(prefix)))
             }
             Predicate::Places(places) => places.contains(&on.place),
+            Predicate::Within(records) => records.contains(&on.place.0),
             Predicate::Updated(tests) => {
                 let (lo, hi) = (kind::date::float(on.updated), kind::date::float(on.updated + 1));
                 tests.iter().any(|test| test.holds(lo, hi))

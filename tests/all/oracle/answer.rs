@@ -161,6 +161,18 @@ fn mandatory(kind: &str) -> &'static [&'static str] {
     }
 }
 
+/// What R4 marks as part of the summary, of some types.
+fn in_summary(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Observation" => &["identifier", "basedOn", "partOf", "status", "code", "subject", "encounter", "effectiveDateTime", "effectivePeriod",
+            "performer", "valueQuantity", "valueCodeableConcept", "valueString", "valueDateTime", "hasMember", "derivedFrom", "component"],
+        "Encounter" => &["identifier", "status", "class", "subject", "participant", "reasonReference", "diagnosis"],
+        "DiagnosticReport" => &["identifier", "status", "code", "subject", "encounter", "effectiveDateTime", "effectivePeriod", "issued", "performer"],
+        "MedicationRequest" => &["status", "intent", "priority", "medicationCodeableConcept", "subject", "authoredOn", "requester"],
+        _ => &[],
+    }
+}
+
 /// Modifier elements may always be there: without them the rest could mean something else.
 const MODIFIERS: [&str; 6] = ["status", "active", "clinicalStatus", "verificationStatus", "mode", "link"];
 
@@ -172,6 +184,7 @@ fn part(query: &Query, given: &Value, whole: Option<&Entry>) -> Result<(), Strin
     let must = |name: &str| match query.summary {
         Some("text") => name == "text" || always(name),
         Some("data") => name != "text",
+        Some("true") => in_summary(&query.kind).contains(&name) || always(name),
         _ if !query.elements.is_empty() => named(name) || always(name),
         _ => true,
     };
@@ -188,7 +201,7 @@ fn part(query: &Query, given: &Value, whole: Option<&Entry>) -> Result<(), Strin
     }
     let tags = given["meta"]["tag"].as_array().into_iter().flatten();
     let subsetted = tags.filter(|tag| tag["code"] == "SUBSETTED").count() == 1;
-    let cut = matches!(query.summary, Some("text" | "data")) || !query.elements.is_empty();
+    let cut = matches!(query.summary, Some("text" | "data" | "true")) || !query.elements.is_empty();
     if subsetted == cut { Ok(()) } else { Err(format!("SUBSETTED is {subsetted} in {given}")) }
 }
 
@@ -236,29 +249,15 @@ fn in_order(pool: &Pool, query: &Query, seen: &[String]) -> Result<(), String> {
         .iter()
         .map(|name| query.sort.iter().map(|(parameter, descending)| sort_key(pool.named(name).unwrap(), parameter, *descending)).collect())
         .collect();
-    // Where what has no own date stands is not said: all of it first or all of it last.
-    let own_date = |parameter: &Parameter| parameters::own_date(&query.kind) == Some(parameter.code);
-    in_order_with(query, &keys, seen, &|_| false).or_else(|difference| {
-        let may = query.sort.iter().any(|(parameter, _)| own_date(parameter));
-        if may { in_order_with(query, &keys, seen, &own_date) } else { Err(difference) }
-    })
-}
-
-fn in_order_with(
-    query: &Query,
-    keys: &[Vec<Option<SortKey>>],
-    seen: &[String],
-    none_first: &dyn Fn(&Parameter) -> bool,
-) -> Result<(), String> {
     for (pair, names) in keys.windows(2).zip(seen.windows(2)) {
         let mut ordering = Ordering::Equal;
-        for ((one, other), (parameter, descending)) in pair[0].iter().zip(&pair[1]).zip(&query.sort) {
+        for ((one, other), (_, descending)) in pair[0].iter().zip(&pair[1]).zip(&query.sort) {
             ordering = ordering.then(match (one, other) {
                 (Some(one), Some(other)) if *descending => other.order(one),
                 (Some(one), Some(other)) => one.order(other),
-                (Some(_), None) | (None, Some(_)) => {
-                    if one.is_none() == none_first(parameter) { Ordering::Less } else { Ordering::Greater }
-                }
+                // What has no value comes last, in both directions.
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
                 (None, None) => Ordering::Equal,
             });
         }

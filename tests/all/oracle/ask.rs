@@ -2,7 +2,7 @@
 use super::dice::Dice;
 use super::parameters::{self, IN_DIRECTORY, IN_RECORDS, Kind, Parameter, at};
 use super::pool::{Entry, Place, Pool};
-use super::query::{Condition, Given, Include, Query};
+use super::query::{Condition, Filter, Given, Include, Query};
 use super::values;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -14,11 +14,8 @@ pub(super) const FEATURES: &[&str] = &[
     "_tag", "_profile", "_security", "_source", "_text", "_content", "_has", "_type", "chain 1", "chain 2", "chain 3", "chain 4",
     "chain in _has", "_include", "_revinclude", ":iterate", "include *", "include target type", "_sort", "_sort of several keys",
     "_count", "pages", "_count=0", "_summary=text", "_summary=data", "_summary=count", "_summary=false", "_elements", "_total",
-    "several records", "directory", "alternatives", "several conditions", "UCUM conversion",
+    ":in", ":not-in", "token :above/:below", "_list", "_filter", "_summary=true", "several records", "directory", "alternatives", "several conditions", "UCUM conversion",
 ];
-
-/// Features that wait for the server: a condition of theirs is made as soon as they stand in [`FEATURES`].
-pub(super) const WAITING: &[&str] = &[":in", ":not-in", "_list", "_filter", "_summary=true", "token :above/:below"];
 
 /// Makes one query.
 pub(super) struct Asker<'a> {
@@ -38,6 +35,7 @@ impl Asker<'_> {
         let mut query = Query::default();
         let place = match feature {
             "directory" => Place::Directory,
+            "_list" | "token :above/:below" => Place::Record(self.dice.pick(self.patients).clone()),
             "several records" => Place::Cohort,
             "_has" | "chain in _has" | "_revinclude" if self.dice.chance(20) => Place::Cohort,
             _ if self.dice.chance(12) => Place::Directory,
@@ -89,6 +87,11 @@ impl Asker<'_> {
                 keep(all, |kind| *kind != "Patient")
             }
             "uri" | ":above" | ":below" => keep(all, |kind| has(kind, &|it| it.kind == Kind::Uri)),
+            ":in" | ":not-in" => keep(all, |kind| parameters::of(kind).any(|it| is_concept(it))),
+            "token :above/:below" => vec!["Observation"],
+            "_list" => vec!["Observation", "Condition", "Procedure"],
+            "_summary=true" if *place != Place::Directory => vec!["Observation", "Encounter", "DiagnosticReport", "MedicationRequest"],
+            "_summary=true" => return None,
             _ => all.to_vec(),
         };
         self.dice.any(&fits)
@@ -145,6 +148,21 @@ impl Asker<'_> {
             "_id" | "_lastUpdated" | "_tag" | "_profile" | "_security" | "_source" => {
                 self.of_kind(&kind, &place, |it| it.code == feature, "")
             }
+            ":in" | ":not-in" => {
+                let all: Vec<&'static Parameter> = parameters::of(&kind).filter(|it| is_concept(it)).collect();
+                let sets: Vec<String> = self.pool.entries.iter().filter(|it| it.kind() == "ValueSet" && it.body.get("compose").is_some())
+                    .map(|it| it.body["url"].as_str().unwrap().to_owned()).collect();
+                Some(Condition::InSet(self.dice.any(&all)?, self.dice.any(&sets)?, feature == ":in"))
+            }
+            "token :above/:below" => {
+                let code = (*self.dice.pick(&["a", "a1", "a11", "a2"])).to_owned();
+                Some(Condition::InTree(parameters::named(&kind, "method")?, code, self.dice.chance(50)))
+            }
+            "_list" => {
+                let lists: Vec<String> = self.pool.of("List", &place).map(|list| list.id().to_owned()).collect();
+                self.dice.any(&lists).map(Condition::InList)
+            }
+            "_filter" => self.filter(&kind, &place, 2).map(|(text, filter)| Condition::Filter(text, filter)),
             "_text" | "_content" => self.words(&kind, &place, feature),
             "_type" => Some(Condition::Types(vec![kind.clone(), (*self.dice.pick(&IN_RECORDS)).to_owned()])),
             "_has" | "chain in _has" => self.has(&kind, &place, feature == "chain in _has"),
@@ -167,7 +185,7 @@ impl Asker<'_> {
                 query.count = Some(0);
                 return Some(());
             }
-            "_summary=text" | "_summary=data" | "_summary=count" | "_summary=false" => {
+            "_summary=true" | "_summary=text" | "_summary=data" | "_summary=count" | "_summary=false" => {
                 query.summary = Some(&feature["_summary=".len()..]);
                 return Some(());
             }
@@ -224,6 +242,64 @@ impl Asker<'_> {
         };
         let words: Vec<String> = word.split(' ').map(str::to_owned).collect();
         Some(Condition::Words { parameter, words })
+    }
+
+    /// An expression of `_filter` and what it means. <https://hl7.org/fhir/R4/search_filter.html>
+    fn filter(&mut self, kind: &str, place: &Place, depth: usize) -> Option<(String, Filter)> {
+        if depth > 0 && self.dice.chance(70) {
+            let (one, means) = self.filter(kind, place, depth - 1)?;
+            if self.dice.chance(25) {
+                return Some((format!("not({one})"), Filter::Not(Box::new(means))));
+            }
+            let (other, also) = self.filter(kind, place, depth - 1)?;
+            let both = vec![means, also];
+            let all = self.dice.chance(50);
+            let word = if all { "and" } else { "or" };
+            return Some((format!("({one}) {word} ({other})"), if all { Filter::All(both) } else { Filter::Any(both) }));
+        }
+        let fits = |it: &Parameter| {
+            !SPECIAL.contains(&it.code) && it.of != "*" && matches!(it.kind, Kind::Token | Kind::Date | Kind::String) && it.code != "identifier"
+        };
+        let all: Vec<&'static Parameter> = parameters::of(kind).filter(|it| fits(it)).collect();
+        let parameter = self.dice.any(&all)?;
+        let is = |condition: Condition| Filter::Is(Box::new(condition));
+        if self.dice.chance(15) {
+            let present = self.dice.chance(50);
+            return Some((format!("{} pr {present}", parameter.code), is(Condition::Missing(parameter, !present))));
+        }
+        match parameter.kind {
+            Kind::Token => {
+                let element = self.element(kind, place, parameter)?;
+                let (system, code) = self.dice.any(&values::codes(&element))?;
+                let system = match system {
+                    values::System::Uri(system) if self.dice.chance(50) => Some(system),
+                    _ => None,
+                };
+                let simple = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-./:".contains(letter));
+                if !simple(&code) {
+                    return None;
+                }
+                let text = system.as_ref().map_or(code.clone(), |system| format!("{system}|{code}"));
+                let given = Given::Token { system, code: Some(code) };
+                Some((format!("{} eq {text}", parameter.code), is(Condition::Values(parameter, "", vec![given]))))
+            }
+            Kind::Date => {
+                let operator = *self.dice.pick(&["eq", "ge", "le", "gt", "lt"]);
+                let element = self.element(kind, place, parameter)?;
+                let date = self.near_date(&element)?;
+                let given = Given::Text(format!("{operator}{date}"));
+                Some((format!("{} {operator} {date}", parameter.code), is(Condition::Values(parameter, "", vec![given]))))
+            }
+            _ => {
+                let element = self.element(kind, place, parameter)?;
+                let text = self.dice.any(&values::texts(&element))?;
+                let word = text.split(' ').next()?.to_owned();
+                if values::normal(&word).is_empty() || parameter.code == "name" || parameter.code == "family" || parameter.code == "address" {
+                    return None;
+                }
+                Some((format!("{} co \"{word}\"", parameter.code), is(Condition::Values(parameter, "contains", vec![Given::Text(word)]))))
+            }
+        }
     }
 
     fn entry(&mut self, kind: &str, place: &Place) -> Option<Entry> {
@@ -638,7 +714,7 @@ impl Asker<'_> {
         add(":iterate", query.includes.iter().any(|include| include.iterate));
         add("include *", query.includes.iter().any(|include| include.code == "*"));
         add("include target type", query.includes.iter().any(|include| include.target.is_some()));
-        for summary in ["_summary=text", "_summary=data", "_summary=count", "_summary=false"] {
+        for summary in ["_summary=true", "_summary=text", "_summary=data", "_summary=count", "_summary=false"] {
             add(summary, query.summary.is_some_and(|asked| summary.ends_with(&format!("={asked}"))));
         }
     }
@@ -661,6 +737,8 @@ impl Asker<'_> {
                 }
             }
             Condition::OfTarget(..) => self.features.extend([":[type]", "reference"]),
+            Condition::InSet(_, _, within) => self.features.extend([if *within { ":in" } else { ":not-in" }]),
+            Condition::InTree(..) => self.features.extend(["token :above/:below"]),
             Condition::Missing(..) => self.features.extend([":missing"]),
             Condition::Words { parameter, .. } => self.features.extend(FEATURES.iter().filter(|feature| *feature == parameter)),
             Condition::InList(_) => self.features.extend(["_list"]),
@@ -699,6 +777,11 @@ impl Given {
 
 fn keep(all: &[&'static str], fits: impl Fn(&&'static str) -> bool) -> Vec<&'static str> {
     all.iter().filter(|kind| fits(kind)).copied().collect()
+}
+
+/// Whether its values are concepts, with systems of their own.
+fn is_concept(parameter: &Parameter) -> bool {
+    parameter.kind == Kind::Token && parameter.implied.is_none() && matches!(parameter.code, "code" | "component-code" | "severity" | "manifestation" | "vaccine-code" | "conclusion")
 }
 
 /// Whether it names the record, so that it bounds nothing more.

@@ -20,6 +20,8 @@ const NESSI: Person = Person { ins: "277076322082910", family: "NESSI", given: "
 const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";
 const LOCAL: &str = "http://codes.example/local";
+/// A code system with a hierarchy, which stands in the directory.
+pub(super) const TREE: &str = "http://codes.example/tree";
 const UCUM: &str = "http://unitsofmeasure.org";
 const DISPLAYS: [&str; 6] = ["Hémoglobine glyquée", "Glucose à jeun", "Taille", "Poids du corps", "Tension artérielle", "Œdème aigu"];
 const WORDS: [&str; 8] = ["alpha", "béta", "gamma", "delta", "epsilon", "zêta", "kappa", "lambda"];
@@ -267,7 +269,7 @@ impl Maker<'_> {
         self.maybe(it, 20, "derivedFrom", |it| Some(json!([it.reference(&["Observation"])?])));
         self.maybe(it, 20, "partOf", |it| Some(json!([it.reference(&["Procedure", "Immunization"])?])));
         self.maybe(it, 20, "basedOn", |it| Some(json!([it.reference(&["MedicationRequest"])?])));
-        self.maybe(it, 15, "method", |it| Some(it.finding()));
+        self.maybe(it, 50, "method", |it| Some(json!({"coding": [it.coding(TREE, &["a", "a1", "a11", "a2", "b"])]})));
     }
 
     fn condition(&mut self, it: &mut Value) {
@@ -437,6 +439,19 @@ impl Maker<'_> {
         it["version"] = (*self.dice.pick(&["1", "2"])).into();
         it["title"] = format!("Jeu {}", self.dice.pick(&WORDS)).into();
         it["name"] = (*self.dice.pick(&["JeuUn", "JeuDeux"])).into();
+        if self.dice.chance(60) {
+            // A set of codes has a URL of its own, so that it is found by it.
+            it["url"] = format!("http://sets.example/fhir/ValueSet/codes-{}", self.made.len()).into();
+            it["status"] = "active".into();
+            let whole = json!({"system": LOCAL});
+            let some = json!({"system": SNOMED, "concept": [{"code": "73211009"}, {"code": *self.dice.pick(&["38341003", "22298006"])}]});
+            let other = json!({"system": LOINC, "concept": [{"code": "4548-4"}, {"code": "8302-2"}]});
+            it["compose"] = json!({"include": match self.dice.below(3) {
+                0 => json!([some, whole]),
+                1 => json!([some, other]),
+                _ => json!([other]),
+            }});
+        }
         self.maybe(it, 50, "date", |it| Some(it.day().into()));
         self.maybe(it, 40, "description", |it| Some((*it.dice.pick(&["Une liste, courte", "Des codes"])).into()));
     }
@@ -459,7 +474,7 @@ const ORDER: [(&str, usize); 14] = [
     ("RiskAssessment", 9),
     ("List", 6),
 ];
-const DIRECTORY: [(&str, usize); 4] = [("Organization", 9), ("Practitioner", 10), ("Location", 7), ("ValueSet", 8)];
+const DIRECTORY: [(&str, usize); 4] = [("Organization", 9), ("Practitioner", 10), ("Location", 7), ("ValueSet", 12)];
 
 /// Fills the server with three records, two of which authorise the practitioner, and a directory; answers what the
 /// practitioner may see.
@@ -478,10 +493,22 @@ pub(super) fn fill(world: &World, dice: &mut Dice) -> Pool {
     Pool::new(world.general_practitioner().base, entries)
 }
 
+fn tree() -> Value {
+    json!({"resourceType": "CodeSystem", "url": TREE, "status": "active", "content": "complete", "hierarchyMeaning": "is-a", "concept": [
+        {"code": "a", "concept": [{"code": "a1", "concept": [{"code": "a11"}]}, {"code": "a2"}]}, {"code": "b"}]})
+}
+
+/// The codes of [`TREE`] above and below this one, with it.
+pub(super) fn in_tree(code: &str, below: bool) -> Vec<&'static str> {
+    const ALL: [&str; 5] = ["a", "a1", "a11", "a2", "b"];
+    // Each of these is written below the beginnings of its name.
+    ALL.into_iter().filter(|other| if below { other.starts_with(code) } else { code.starts_with(other) }).collect()
+}
+
 fn directory(world: &World, dice: &mut Dice) -> Vec<Value> {
     let registrar = world.directory_system();
     let mut maker = Maker { dice, made: Vec::new(), patient: None };
-    let mut all = Vec::new();
+    let mut all = vec![registrar.post("CodeSystem", &tree()).expect(201)];
     for (name, count) in DIRECTORY {
         for _ in 0..count {
             let made = registrar.post(name, &maker.resource(name)).expect(201);

@@ -1,4 +1,5 @@
 //! A query as data, its text for the server, and which resources fulfil it.
+use super::data::{TREE, in_tree};
 use super::parameters::{Kind, Parameter, at, named, of as parameters_of};
 use super::pool::{Entry, Place, Pool};
 use super::values;
@@ -23,7 +24,10 @@ pub(super) enum Condition {
     /// A reference parameter that must lead to a resource of this type.
     OfTarget(&'static Parameter, String, Vec<Given>),
     Missing(&'static Parameter, bool),
-    /// `_id` in another form: `_id:not`.
+    /// `:in`, and `:not-in`: a ValueSet by its URL.
+    InSet(&'static Parameter, String, bool),
+    /// `:below` and `:above` of a code of the tree.
+    InTree(&'static Parameter, String, bool),
     Words { parameter: &'static str, words: Vec<String> },
     /// `_list`
     InList(String),
@@ -114,6 +118,10 @@ impl Condition {
             Self::OfTarget(parameter, target, given) => (format!("{}:{target}", parameter.code), joined(given)),
             Self::Missing(parameter, missing) => (format!("{}:missing", parameter.code), missing.to_string()),
             Self::Words { parameter, words } => ((*parameter).to_owned(), words.join(" ")),
+            Self::InSet(parameter, url, within) => (format!("{}:{}", parameter.code, if *within { "in" } else { "not-in" }), escaped(url)),
+            Self::InTree(parameter, code, below) => {
+                (format!("{}:{}", parameter.code, if *below { "below" } else { "above" }), format!("{TREE}|{code}"))
+            }
             Self::InList(id) => ("_list".to_owned(), id.clone()),
             Self::Types(types) => ("_type".to_owned(), types.join(",")),
             Self::Chain(parameter, target, inner) => {
@@ -249,6 +257,25 @@ impl Condition {
                 let text = values::normal(&text);
                 words.iter().all(|word| text.contains(&values::normal(word)))
             }
+            Self::InSet(parameter, url, within) => {
+                let set = pool.entries.iter().find(|entry| entry.kind() == "ValueSet" && entry.body["url"] == url.as_str()).unwrap();
+                let includes: Vec<&Value> = at(&set.body, "compose.include");
+                let has = |system: &str, code: &str| {
+                    includes.iter().any(|include| {
+                        let codes = at(include, "concept.code");
+                        include["system"] == system && (codes.is_empty() || codes.iter().any(|one| **one == code))
+                    })
+                };
+                let of_set = |element: &Value| {
+                    values::codes(element).iter().any(|(system, code)| matches!(system, values::System::Uri(uri) if has(uri, code)))
+                };
+                found(parameter).iter().any(of_set) == *within
+            }
+            Self::InTree(parameter, code, below) => {
+                let codes = in_tree(code, *below);
+                let fits = |code: &&str| found(parameter).iter().any(|element| values::token(element, Some(TREE), Some(code), None));
+                codes.iter().any(fits)
+            }
             Self::InList(id) => pool.named(&format!("List/{id}")).is_some_and(|list| {
                 let items = at(&list.body, "entry.item.reference");
                 items.into_iter().filter_map(Value::as_str).any(|item| pool.target(list, item).is_some_and(|it| it.name() == entry.name()))
@@ -280,7 +307,7 @@ impl Condition {
             Self::Values(parameter, ..) | Self::OfTarget(parameter, ..) | Self::Missing(parameter, _) | Self::Chain(parameter, ..) => {
                 named(kind, parameter.code).is_some()
             }
-            Self::Words { .. } | Self::InList(_) | Self::Types(_) | Self::Has(..) | Self::Filter(..) => true,
+            Self::InSet(..) | Self::InTree(..) | Self::Words { .. } | Self::InList(_) | Self::Types(_) | Self::Has(..) | Self::Filter(..) => true,
         }
     }
 
