@@ -88,11 +88,13 @@ pub fn search(
 ) -> Result<Outcome, Problem> {
     let (cursor, parameters) = take_cursor(parameters);
     let query = asked(context, access, resource_type, &parameters)?;
-    let only_count = query.summary == Summary::Count;
+    // "If _count has the value 0, this shall be treated the same as _summary=count."
+    let only_count = query.summary == Summary::Count || query.count == 0;
     let request = PageRequest {
         count: if only_count { 0 } else { usize::try_from(query.count).unwrap_or(usize::MAX) },
         total: only_count || wants_total(access, &query, &parameters),
         cursor,
+        query: Some(query_string(query.self_parameters.iter())),
     };
     let page = found(context, access, &query, &request)?;
     let nothing = page.resources.is_empty() && page.total.unwrap_or(0) == 0;

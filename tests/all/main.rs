@@ -23,6 +23,7 @@ mod includes;
 mod interactions;
 mod laboratory;
 mod limits;
+mod oracle;
 mod pages;
 mod paging;
 mod persons;
