@@ -16,8 +16,14 @@ pub fn read(context: &Context<'_>, access: &Access, target: &Target) -> Result<O
         "Binary" => return retrieve_document::read_binary(context, access, target),
         _ => {}
     }
-    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
-    Ok(found(context, stored))
+    match store::resource_read(context.unit, access, target.resource_type, rid)? {
+        Some(stored) => Ok(found(context, stored)),
+        // Only who would see it otherwise is told that it is gone (decision 2).
+        None if store::resource_withdrawn(context.unit, access, target.resource_type, rid)? => {
+            Err(Problem::new(IssueKind::ResourceDeleted, "The resource is deleted"))
+        }
+        None => Err(not_found(access)),
+    }
 }
 
 /// `GET [type]/[id]/_history/[version]`.

@@ -16,6 +16,7 @@ mod capability;
 mod cohort;
 mod deposit_labels;
 mod deposit_refusals;
+mod document_metadata;
 mod formats;
 mod import;
 mod includes;
