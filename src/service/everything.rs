@@ -9,7 +9,7 @@
 //! - Who may not read the Patient gets nothing, also where he deposited something there.
 use super::Context;
 use super::read::not_found;
-use super::search::{events, link_to, parse_with, take_cursor};
+use super::search::{asked as parsed, events, link_to, query_string, take_cursor};
 use super::search_all::{found_all, types};
 use crate::audit::{Body, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
@@ -39,11 +39,13 @@ pub(super) fn everything(
     let asked = Asked::parse(context, &parameters)?;
     let with_patient = asked.types.contains(&patient_type);
     let others: Vec<ResourceType> = asked.types.iter().copied().filter(|resource_type| *resource_type != patient_type).collect();
-    let queries = others.iter().map(|resource_type| asked.query(context, *resource_type)).collect::<Result<Vec<_>, _>>()?;
+    let queries =
+        others.iter().map(|resource_type| asked.query(context, access, *resource_type)).collect::<Result<Vec<_>, _>>()?;
     let first = cursor.is_none() && with_patient;
     // The Patient takes one place of the first page; a page has room for one more than him.
     let count = if first { asked.count.max(2) - 1 } else { asked.count.max(1) };
-    let request = PageRequest { count, total: true, cursor };
+    let request =
+        PageRequest { count, total: true, cursor, query: Some(format!("$everything?{}", query_string(asked.honoured.iter()))) };
     let page = found_all(context, access, &queries, &request)?;
     let mut matches: Vec<Stored> = if first { vec![patient] } else { Vec::new() };
     matches.extend(page.resources);
@@ -116,14 +118,14 @@ impl Asked {
     }
 
     /// The search of one type.
-    fn query(&self, context: &Context<'_>, resource_type: ResourceType) -> Result<Query, Problem> {
+    fn query(&self, context: &Context<'_>, access: &Access, resource_type: ResourceType) -> Result<Query, Problem> {
         let mut parameters = Vec::new();
         if let Some(date) = resource_type.clinical_date() {
             let bounds = [("ge", &self.start), ("le", &self.end)];
             let bounds = bounds.into_iter().filter_map(|(prefix, bound)| Some((prefix, bound.as_ref()?)));
             parameters.extend(bounds.map(|(prefix, bound)| (date.to_owned(), format!("{prefix}{bound}"))));
         }
-        let mut query = parse_with(context, resource_type, &Parameters(parameters), false)?;
+        let mut query = parsed(context, access, resource_type, &Parameters(parameters))?;
         if let Some(since) = self.since {
             query.plan.predicates.push(Predicate::Updated(vec![RangeTest::LoAtLeast(millis(since))]));
         }

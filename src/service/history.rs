@@ -37,7 +37,7 @@ pub(super) fn history(
         of,
         since: asked.since,
         at: asked.at,
-        page: PageRequest { count: if only_count { 0 } else { asked.count }, total: true, cursor },
+        page: PageRequest { count: if only_count { 0 } else { asked.count }, total: true, cursor, query: None },
     };
     let entries = Entries { context, access, asked: &asked };
     match of {

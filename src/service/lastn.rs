@@ -9,7 +9,7 @@
 //! - Data of replaced documents are left out and entered-in-error ones are not, as in searches.
 use super::Context;
 use super::include::includes;
-use super::search::{events, found, link_to, parse_with, part};
+use super::search::{asked, events, found, link_to, part};
 use crate::audit::{Body, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::Parameters;
@@ -37,7 +37,7 @@ pub(super) fn last_n(context: &Context<'_>, access: &Access, parameters: &Parame
     let resource_type = super::known_type("Observation")?;
     let (max, rest) = max(parameters)?;
     super::search::check_person(context, resource_type, &rest)?;
-    let query = parse_with(context, resource_type, &rest, false)?;
+    let query = asked(context, access, resource_type, &rest)?;
     let candidates = candidates(context, access, &query)?;
     if let (Some(denial), true) = (access.permit().otherwise(), candidates.is_empty()) {
         return Err(denial.problem.clone());
@@ -104,7 +104,8 @@ fn candidates(context: &Context<'_>, access: &Access, query: &Query) -> Result<V
     let mut all: Vec<Stored> = Vec::new();
     let mut cursor = None;
     loop {
-        let page = found(context, access, query, &PageRequest { count: SLICE, total: false, cursor })?;
+        let request = PageRequest { count: SLICE, total: false, cursor, query: None };
+        let page = found(context, access, query, &request)?;
         all.extend(page.resources);
         if all.len() > CANDIDATES {
             return Err(Problem::new(IssueKind::TooCostly, "More than 20,000 Observations to look at; add a criterion"));

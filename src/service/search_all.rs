@@ -7,17 +7,18 @@
 //!   some of its types only would be misread.
 //! - The matches of all types are in one order, newest first by their own clinical date, or by a `_sort` that every type has.
 use super::Context;
-use super::search::{check_person, events, link_to, parse_with, part, take_cursor, wants_total};
+use super::search::{
+    Judge, Places, asked, check_person, events, link_to, part, query_string, resolved, take_cursor, wants_total,
+};
 use crate::audit::{Body, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::{Parameters, SearchPlace};
 use crate::fhir::resource_type::Home;
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::Rid;
-use crate::search::{self, MatchContext, Plan, Query, Summary};
+use crate::search::{self, Query, Summary};
 use crate::store::{self, Access, Page, PageRequest, Stored};
 use std::borrow::Cow;
-use std::cell::RefCell;
 
 /// A search over several types.
 ///
@@ -30,7 +31,7 @@ pub(super) fn search_all(context: &Context<'_>, access: &Access, parameters: &Pa
         check_person(context, *resource_type, &rest)?;
     }
     let queries =
-        types.iter().map(|resource_type| parse_with(context, *resource_type, &rest, false)).collect::<Result<Vec<_>, _>>()?;
+        types.iter().map(|resource_type| asked(context, access, *resource_type, &rest)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = queries.first() else {
         return Err(Problem::new(IssueKind::ParameterInvalid, "`_type` names no type"));
     };
@@ -40,11 +41,14 @@ pub(super) fn search_all(context: &Context<'_>, access: &Access, parameters: &Pa
     if queries.iter().any(|query| !query.ignored.is_empty()) {
         return Err(Problem::new(IssueKind::ParameterUnknown, "A search over several types takes what they have in common"));
     }
-    let only_count = first.summary == Summary::Count;
+    let only_count = first.summary == Summary::Count || first.count == 0;
+    let named = parameters.0.iter().filter(|(name, _)| name == "_type").cloned();
+    let honoured: Vec<(String, String)> = named.chain(first.self_parameters.iter().cloned()).collect();
     let request = PageRequest {
         count: if only_count { 0 } else { usize::try_from(first.count).unwrap_or(usize::MAX) },
         total: only_count || wants_total(access, first, &rest),
         cursor,
+        query: Some(query_string(honoured.iter())),
     };
     let page = found_all(context, access, &queries, &request)?;
     if let (Some(denial), true) = (access.permit().otherwise(), page.resources.is_empty() && page.total.unwrap_or(0) == 0) {
@@ -52,8 +56,6 @@ pub(super) fn search_all(context: &Context<'_>, access: &Access, parameters: &Pa
     }
     let base = context.server.base();
     let path = path(context)?;
-    let named = parameters.0.iter().filter(|(name, _)| name == "_type").cloned();
-    let honoured: Vec<(String, String)> = named.chain(first.self_parameters.iter().cloned()).collect();
     let mut entries = Vec::with_capacity(page.resources.len());
     for stored in &page.resources {
         let query = queries.iter().find(|query| query.resource_type == stored.resource_type);
@@ -113,25 +115,12 @@ pub(super) fn found_all(
     queries: &[Query],
     request: &PageRequest,
 ) -> Result<Page, Problem> {
-    let damaged: RefCell<Option<Problem>> = RefCell::new(None);
-    let local = |reference: &str| context.place(reference);
-    let mut recheck = |number: usize, stored: &Stored| {
-        let reading = MatchContext { local: &local, pid: stored.pid, time_zone: &context.server.time_zone, linked: None };
-        match (stored.resource(), queries.get(number)) {
-            (Ok(body), Some(query)) => search::matches(query, stored.resource_type, &body, &reading),
-            (Ok(_), None) => false,
-            (Err(problem), _) => {
-                damaged.borrow_mut().get_or_insert(problem);
-                false
-            }
-        }
-    };
-    let plans: Vec<Plan> = queries.iter().map(|query| query.plan.clone()).collect();
+    let mut behind = Places::new();
+    let plans = queries.iter().map(|query| resolved(context, access, query, &mut behind)).collect::<Result<Vec<_>, _>>()?;
+    let judges: Vec<Judge<'_>> = queries.iter().map(|query| Judge::new(context, query, &behind)).collect();
+    let mut recheck = |number: usize, stored: &Stored| judges.get(number).is_some_and(|judge| judge.fits(stored));
     let page = store::resource_search_all(context.unit, access, &plans, request, &mut recheck)?;
-    match damaged.into_inner() {
-        Some(problem) => Err(problem),
-        None => Ok(page),
-    }
+    judges.into_iter().try_fold(page, |page, judge| judge.checked(page))
 }
 
 /// Path of the search below the base: of the compartment, or the base itself where the parameters name the record.

@@ -29,7 +29,9 @@ pub fn resource_search_all(
         return Err(Problem::new(IssueKind::ParameterUnknown, "The types searched have no such order in common (_sort)"));
     }
     let order = Order::of(&first.sort)?;
-    let about = format!("all {} {} {plans:?}", access.place(), access.who());
+    let types: Vec<&str> = plans.iter().map(|plan| plan.resource_type.name()).collect();
+    let what = page.query.clone().unwrap_or_else(|| format!("{plans:?}"));
+    let about = format!("all {} {} {types:?} {what}", access.place(), access.who());
     let about = openssl::sha::sha256(about.as_bytes());
     let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
     if position.as_ref().is_some_and(|position| !order.accepts(&position.keys)) {

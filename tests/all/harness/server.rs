@@ -191,11 +191,6 @@ impl World {
         self.patient(person).post("Consent", &person.consent(kind, Some(professional(rpps))))
     }
 
-    /// The server itself, for what no interaction does.
-    pub(crate) fn server(&self) -> &std::sync::Arc<dmp_fhir::service::Server> {
-        self.running.server()
-    }
-
     /// Rows of each table, the trace left out.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, i64> {
         let mut counts = self.running.server().store.counts().unwrap();
@@ -243,6 +238,11 @@ impl World {
                 Box::new(held)
             }
         }
+    }
+
+    /// The server of this process, for what no caller may write.
+    pub(crate) fn server(&self) -> &std::sync::Arc<dmp_fhir::service::Server> {
+        self.running.server()
     }
 
     /// Address of the listener, to speak to it byte by byte.
