@@ -242,6 +242,26 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
     }
 }
 
+/// The record that the body names by the paths of its type; nothing where nothing stands there.
+///
+/// An element that repeats may name others beside the person (a participant, an actor): the first that names a record
+/// decides. Whether all of them name that person is judged when they are made literal.
+fn record_of_body(server: &Server, resource_type: ResourceType, body: &Resource) -> Option<RecordName> {
+    let mut named = None;
+    for path in resource_type.record_paths() {
+        let Ok(path) = Path::compile(path) else { continue };
+        for found in path.evaluate(body) {
+            match found.element.object().map(|reference| record_of_reference(server, reference)) {
+                Some(record @ (RecordName::Pid(_) | RecordName::Ins(_))) if record != RecordName::Pid(Pid::DIRECTORY) => {
+                    return Some(record);
+                }
+                Some(RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Unknown) | None => named = Some(RecordName::Unknown),
+            }
+        }
+    }
+    named
+}
+
 /// The record that a literal reference names.
 fn named(server: &Server, reference: &str) -> RecordName {
     let reference = if reference.contains('/') { reference.to_owned() } else { format!("Patient/{reference}") };
@@ -256,11 +276,7 @@ pub(crate) fn create(server: &Server, resource_type: ResourceType, body: Resourc
         "Consent" => Ok(Interaction::CreateConsent { record: record_of_element(server, &body, "patient"), body }),
         "DocumentReference" => Ok(Interaction::Deposit { record: record_of_element(server, &body, "subject"), body }),
         _ => {
-            let named = resource_type.record_paths().iter().find_map(|path| {
-                let path = Path::compile(path).ok()?;
-                let found = path.evaluate(&body).into_iter().next()?;
-                Some(record_of_reference(server, found.element.object()?))
-            });
+            let named = record_of_body(server, resource_type, &body);
             let record = match (resource_type.home(), named) {
                 (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
                 (Home::Either, named) => named,

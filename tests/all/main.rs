@@ -16,6 +16,7 @@ mod capability;
 mod cohort;
 mod deposit_labels;
 mod deposit_refusals;
+mod examples;
 mod formats;
 mod includes;
 mod laboratory;
