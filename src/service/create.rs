@@ -25,7 +25,7 @@ pub(crate) fn draft(context: &Context<'_>, access: &Access, draft: Draft) -> Res
     let resource_type = super::known_type(name)?;
     let id = context.server.id(pid, rid);
     stamp(&mut body, &id, version, &context.unit.updated(access)?.instant());
-    let local = |reference: &str| context.server.place(reference);
+    let local = |reference: &str| context.place(reference);
     let extract = ExtractContext { keyer: &context.server.keyer, local: &local, pid, time_zone: &context.server.time_zone };
     let rows = search::extract(resource_type, &body, &extract);
     let body = Value::Object(body).to_string().into_bytes();
