@@ -22,9 +22,27 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
+    let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
+    if !is_decodable(query) {
+        return Err(undecodable());
+    }
     actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
         .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded"))
+        .map_err(|_undecodable| undecodable())
+}
+
+/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
+fn is_decodable(query: &str) -> bool {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, escape)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        bytes.push(byte);
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.

@@ -22,6 +22,7 @@ mod import;
 mod includes;
 mod laboratory;
 mod limits;
+mod malformed;
 mod pages;
 mod paging;
 mod persons;
