@@ -48,14 +48,14 @@ pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{
-    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_version_read,
-    resource_withdrawn,
+    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_referred,
+    resource_version_read, resource_withdrawn,
 };
 pub use rules::{
     authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
     record_search, resource_put_versions,
 };
-pub use search::{resource_places, resource_referring, resource_search};
+pub use search::{resource_matches, resource_places, resource_referring, resource_search};
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;
