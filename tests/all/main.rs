@@ -18,6 +18,7 @@ mod deposit_labels;
 mod deposit_refusals;
 mod document_bundle;
 mod examples;
+mod document_metadata;
 mod formats;
 mod import;
 mod includes;
