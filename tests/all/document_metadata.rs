@@ -307,13 +307,12 @@ fn a_patch_that_changes_nothing_makes_no_version_and_if_match_is_obeyed() {
 
 #[test]
 fn a_withdrawn_document_is_gone_for_everybody_and_410_to_who_could_see_it() {
-    on_both(|world| {
-        for by_patch in [false, true] {
-            let (person, number) = if by_patch { (crate::harness::CHILD, 2) } else { (PAT_TROIS, 1) };
-            let patient_id = world.open_record_for_practitioner(&person).patient;
-            let report = Report::of(&person, number).result(CREATININE, "80", "umol/L", TIME);
+    for by_patch in [false, true] {
+        on_both(|world| {
+            let patient_id = world.open_record_for_practitioner(&PAT_TROIS).patient;
+            let report = Report::of(&PAT_TROIS, 1).result(CREATININE, "80", "umol/L", TIME);
             let filed = Filed { patient: patient_id, document: report.deposit().filed_by(&world.hospital_system()) };
-            let (doctor, author, patient) = (world.general_practitioner(), world.hospital_system(), world.patient(&person));
+            let (doctor, author, patient) = (world.general_practitioner(), world.hospital_system(), world.patient(&PAT_TROIS));
             let observation = filed.observation(&doctor);
             let entered_in_error = json!([{"op": "replace", "path": "/status", "value": "entered-in-error"}]);
             // BR-43: the author only.
@@ -341,8 +340,8 @@ fn a_withdrawn_document_is_gone_for_everybody_and_410_to_who_could_see_it() {
             // The same document may be deposited again.
             let document = report.deposit().filed_by(&author);
             assert_sees_all(&doctor, &Filed { patient: filed.patient, document });
-        }
-    });
+        });
+    }
 }
 
 #[test]
