@@ -365,7 +365,7 @@ fn a_page_read_before_a_mask_shows_nothing_of_it_afterwards() {
             report.deposit().filed_by(&world.hospital_system());
         }
         let doctor = world.general_practitioner();
-        let masked = filed.observation_of(&doctor, "80");
+        let masked = filed.observation_of(&doctor, 80.0);
         let first = doctor.read(&format!("Observation?patient={}&code={CREATININE}&_count=1", filed.patient));
         set_label(&world.patient(&PAT_TROIS), &filed, "MASQUE_PS").expect(200);
         let on_first = resources(&first)[0]["id"] == masked.as_str();
@@ -384,9 +384,9 @@ fn a_page_read_before_a_mask_shows_nothing_of_it_afterwards() {
 
 impl Filed {
     /// Id of the Observation with this value.
-    fn observation_of(&self, reader: &Actor, value: &str) -> String {
+    fn observation_of(&self, reader: &Actor, value: f64) -> String {
         let found = reader.search(&format!("Observation?patient={}&code={CREATININE}", self.patient));
-        let one = found.iter().find(|found| found["valueQuantity"]["value"].to_string() == value).unwrap();
+        let one = found.iter().find(|found| found["valueQuantity"]["value"].as_f64() == Some(value)).unwrap();
         one["id"].as_str().unwrap().to_owned()
     }
 }
