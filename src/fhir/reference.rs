@@ -99,7 +99,7 @@ fn is_absolute(text: &str) -> bool {
 }
 
 /// `[type]/[id]` and `[type]/[id]/_history/[version]`.
-fn local(text: &str) -> Option<(ResourceType, &str, Option<&str>)> {
+pub(super) fn local(text: &str) -> Option<(ResourceType, &str, Option<&str>)> {
     let mut parts = text.split('/');
     let resource_type = ResourceType::parse(parts.next()?)?;
     let id = parts.next().filter(|id| is_id(id))?;
@@ -120,18 +120,11 @@ pub enum Link {
     Uri,
     /// A value of type canonical: never rewritten.
     Canonical,
+    /// The div of a narrative: its links and images are rewritten as [`Link::Uri`] is.
+    Narrative,
 }
 
-/// Visits every `Reference.reference` of the resource, contained resources and Bundle entries included.
-pub fn references_mut(resource: &mut Resource, visit: &mut dyn FnMut(&mut String)) {
-    links_mut(resource, &mut |link, text| {
-        if link == Link::Reference {
-            visit(text);
-        }
-    });
-}
-
-/// Visits every reference, uri and canonical of the resource, in its order.
+/// Visits every reference, uri, canonical and narrative of the resource, in its order.
 pub fn links_mut(resource: &mut Resource, visit: &mut dyn FnMut(Link, &mut String)) {
     if let Some(definition) = resource_definition(resource) {
         object(definition, resource, visit);
@@ -214,6 +207,7 @@ fn values(definition: &'static TypeDefinition, link: Option<Link>, value: &mut V
             let link = link.or(match definition.primitive() {
                 Some(Primitive::Uri | Primitive::Url | Primitive::Oid | Primitive::Uuid) => Some(Link::Uri),
                 Some(Primitive::Canonical) => Some(Link::Canonical),
+                Some(Primitive::Xhtml) => Some(Link::Narrative),
                 _ => None,
             });
             if let Some(link) = link {

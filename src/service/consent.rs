@@ -36,7 +36,7 @@ pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -
 pub fn update_consent(
     context: &Context<'_>,
     access: &Access,
-    target: Target,
+    target: &Target,
     if_match: Option<i64>,
     body: &Resource,
 ) -> Result<Outcome, Problem> {

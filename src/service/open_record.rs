@@ -8,13 +8,14 @@ use crate::auth::Caller;
 use crate::fhir::bundle::EntryResponse;
 use crate::fhir::consent::{ConsentFrame, Party};
 use crate::fhir::identifier::Ins;
+use crate::fhir::names::Names;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, bundle, td02};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, RecordState};
 use crate::store::{self, Access, NewResource};
 
 /// Profile of a Patient with INS and the five traits, which `decide` has checked.
-const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
+pub(super) const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
 
 /// Opens a record with its Patient and Consents, all in one transaction.
 ///
@@ -45,7 +46,7 @@ pub fn open_record(
     new.push(draft(context, &access, Draft { pid, rid: Rid::PATIENT, version: 1, body, origin: None })?);
     for consent in &mut consents {
         check_same_person(consent, ins.as_ref(), &reference)?;
-        name_everywhere(consent, &reference);
+        name_everywhere(consent, context.server.base(), &reference);
         let kind = policy::consent::read(consent).ok().map(|read| read.kind.profile());
         forget_claims(consent, kind);
         let rid = context.unit.next_rid();
@@ -99,7 +100,7 @@ fn check_same_person(consent: &Resource, ins: Option<&Ins>, patient: &str) -> Re
 }
 
 /// The Patient of the same Bundle becomes the one that is opened, in `patient` and among the performers.
-fn name_everywhere(consent: &mut Resource, patient: &str) {
+fn name_everywhere(consent: &mut Resource, base: &str, patient: &str) {
     let sent = consent
         .get("patient")
         .and_then(|reference| reference.get("reference"))
@@ -107,7 +108,9 @@ fn name_everywhere(consent: &mut Resource, patient: &str) {
         .map(str::to_owned);
     references::name_patient(consent, "patient", patient);
     if let Some(sent) = sent {
-        references::rename(consent, &std::iter::once((sent, patient.to_owned())).collect());
+        let mut names = Names::new(base);
+        names.insert(&sent, patient.to_owned(), 1);
+        names.replace(consent, None);
     }
 }
 

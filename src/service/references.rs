@@ -5,51 +5,11 @@
 //! (decision 9, decision 14).
 use super::Context;
 use crate::fhir::identifier::Ins;
-use crate::fhir::{IssueKind, Problem, Resource, ResourceType};
+use crate::fhir::{IssueKind, Problem, Resource, ResourceType, reference};
 use crate::ids::{Pid, Rid};
 use crate::store::{self, Access};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
-
-/// Replaces in every string member `reference` and `url` the names of `map`; what is not in the map stays.
-pub(super) fn rename(resource: &mut Resource, map: &HashMap<String, String>) {
-    for (name, value) in resource.iter_mut() {
-        rename_value(name, value, map);
-    }
-}
-
-fn rename_value(name: &str, value: &mut Value, map: &HashMap<String, String>) {
-    match value {
-        Value::String(text) if matches!(name, "reference" | "url" | "valueUri" | "valueUrl") => {
-            if let Some(new) = map.get(text.as_str()) {
-                text.clone_from(new);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename_value(name, item, map)),
-        Value::Object(members) => members.iter_mut().for_each(|(name, value)| rename_value(name, value, map)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Every literal reference of a body with its FHIRPath location.
-fn literal<'a>(path: String, value: &'a Value, found: &mut Vec<(String, &'a str)>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value {
-                    Value::String(text) if name == "reference" => found.push((format!("{path}.reference"), text)),
-                    _ => literal(format!("{path}.{name}"), value, found),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                literal(format!("{path}[{index}]"), item, found);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
+use std::collections::HashSet;
 
 /// Checks that every literal reference leads to a resource of this record or of the directory, all with one look-up.
 /// `coming` is what the same Bundle brings.
@@ -65,16 +25,17 @@ pub(super) fn check(
     coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<(), Problem> {
     let server = context.server;
-    let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut found = Vec::new();
-    for (member, value) in resource {
-        literal(format!("{name}.{member}"), value, &mut found);
-    }
+    let mut found: Vec<(String, String)> = Vec::new();
+    reference::references(resource, &mut |path, object| {
+        if let Some(Value::String(text)) = object.get("reference") {
+            found.push((format!("{path}.reference"), text.clone()));
+        }
+    });
     let is_foreign = |reference: &str| {
         (reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base())
     };
     found.retain(|(_, reference)| !reference.starts_with('#') && !is_foreign(reference));
-    let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| server.resolve(reference)).collect();
+    let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| context.resolve(reference)).collect();
     // The Patient is named by every caller who may write in the record, also by one who reads nothing there.
     let is_patient =
         |target: (ResourceType, Pid, Rid)| (target.1, target.2) == (pid, Rid::PATIENT) && target.0.name() == "Patient";
@@ -103,9 +64,16 @@ pub(super) fn check_person(context: &Context<'_>, reference: &Value, path: &str)
     let facts = context.record()?;
     let literal = reference.get("reference").and_then(Value::as_str);
     let by_literal = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
-        // The literal conditional form named the record: `decide` had the facts of that INS.
-        Some(_) => true,
-        None => context.server.place(text) == Some((facts.pid, Rid::PATIENT)),
+        // The literal conditional form of the draft names the person by INS.
+        Some(query) => {
+            let token = query
+                .strip_prefix("identifier=")
+                .map(|token| token.replace("%7C", "|").replace("%7c", "|").replace("%3A", ":").replace("%3a", ":"));
+            let ins =
+                token.as_deref().and_then(|token| token.split_once('|')).and_then(|(system, value)| Ins::new(system, value));
+            ins.is_some() && ins == facts.ins
+        }
+        None => context.place(text) == Some((facts.pid, Rid::PATIENT)),
     });
     if by_literal && ins_of(reference).is_none_or(|ins| facts.ins.as_ref() == Some(&ins)) {
         return Ok(());

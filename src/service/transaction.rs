@@ -8,7 +8,8 @@ use super::{Context, Entered, Request, Server, enter, perform, references};
 use crate::audit::{Action, Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::bundle::{self, EntryResponse};
-use crate::fhir::interaction::TransactionEntry;
+use crate::fhir::interaction::{BundleEntry, Method};
+use crate::fhir::names::Names;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::Facts;
@@ -34,20 +35,29 @@ pub(super) fn transaction(
     request: &Request,
     deposits: &Deposits,
     unit: &Unit,
-    entries: &[TransactionEntry],
+    entries: &[BundleEntry],
     entered: &mut Entered,
 ) -> Result<Outcome, Problem> {
     let mut steps = Vec::with_capacity(entries.len());
-    let mut names = HashMap::with_capacity(entries.len());
+    let mut names = Names::new(server.base());
     let mut events = Vec::new();
     let mut answers: Vec<Option<EntryResponse>> = entries.iter().map(|_| None).collect();
     for (index, entry) in entries.iter().enumerate() {
         let at = |problem: Problem| relocate(index, &problem);
-        let (access, facts) = enter(request, &entry.interaction, unit, entered).map_err(at)?;
-        let Interaction::Create { resource_type, body, .. } = &entry.interaction else {
+        let interaction = entry.interaction.as_ref().map_err(Clone::clone)?;
+        if entry.method != Method::Post {
+            let path = format!("Bundle.entry[{index}].request.method");
+            return Err(Problem::at(IssueKind::NotSupported, path, "Only POST is taken in a transaction here"));
+        }
+        if matches!(interaction, Interaction::Conditional { .. }) {
+            let path = format!("Bundle.entry[{index}].request.ifNoneExist");
+            return Err(Problem::at(IssueKind::NotSupported, path, "Conditional create is not taken here"));
+        }
+        let (access, facts) = enter(request, interaction, unit, entered).map_err(at)?;
+        let Interaction::Create { resource_type, body, .. } = interaction else {
             // Documents and Consents are use cases of their own: nothing refers to them by fullUrl here.
             let context = Context { server, unit, request, facts: facts.as_ref() };
-            let outcome = perform(&context, &access, &entry.interaction, deposits.get(index)).map_err(at)?;
+            let outcome = perform(&context, &access, interaction, deposits.get(index)).map_err(at)?;
             events.extend(outcome.events.iter().cloned());
             if let Some(slot) = answers.get_mut(index) {
                 *slot = Some(of_outcome(outcome));
@@ -57,7 +67,7 @@ pub(super) fn transaction(
         let pid = facts.as_ref().map_or(Pid::DIRECTORY, |facts| facts.pid);
         let rid = unit.next_rid();
         if let Some(full_url) = &entry.full_url
-            && names.insert(full_url.clone(), server.reference(*resource_type, pid, rid)).is_some()
+            && !names.insert(full_url, server.reference(*resource_type, pid, rid), 1)
         {
             return Err(Problem::at(
                 IssueKind::Malformed,
@@ -102,13 +112,13 @@ fn put(unit: &Unit, steps: &[(usize, Step<'_>)], new: Vec<NewResource>) -> Resul
 fn prepared(
     context: &Context<'_>,
     step: &Step<'_>,
-    names: &HashMap<String, String>,
+    names: &Names,
     coming: &HashSet<(ResourceType, Pid, Rid)>,
 ) -> Result<NewResource, Problem> {
     let mut body = step.body.clone();
     forget_claims(&mut body, None);
     name_record(context, step.resource_type, &mut body)?;
-    references::rename(&mut body, names);
+    names.replace(&mut body, None);
     references::check(context, &step.access, step.pid, &body, coming)?;
     draft(context, &step.access, Draft { pid: step.pid, rid: step.rid, version: 1, body, origin: None })
 }

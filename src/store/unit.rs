@@ -76,7 +76,7 @@ impl Unit {
         let pid = match name {
             RecordName::Pid(pid) => Some(*pid),
             RecordName::Ins(ins) => facts::pid_of(self, ins)?,
-            RecordName::Unknown => None,
+            RecordName::Alias(_) | RecordName::Unknown => None,
         };
         match pid {
             Some(pid) if pid != Pid::DIRECTORY => facts::facts_read(self, pid),
@@ -139,6 +139,15 @@ impl Unit {
         self.lock(pid)?;
         let scope = Scope::Record(pid, Masks::default());
         Ok(WholeRecord { access: Access { permit: access.permit.clone(), scope, who: access.who.clone() } })
+    }
+
+    /// Takes the lock of a record until the unit ends, before anything is matched in it. It gives no right there.
+    ///
+    /// # Errors
+    /// `Internal` on a snapshot; where the database fails.
+    pub fn hold(&self, pid: Pid) -> Result<(), Problem> {
+        self.demand_write()?;
+        self.lock(pid)
     }
 
     /// `meta.lastUpdated` of everything that this unit writes in the access's record: later than all that is there.
@@ -307,6 +316,16 @@ impl Access {
     }
     pub(super) fn who(&self) -> &str {
         self.who.as_deref().unwrap_or("")
+    }
+    /// Where it leads, as the cursors of its pages are sealed about it.
+    pub(super) fn place(&self) -> String {
+        match self.scope() {
+            Scope::Record(pid, _) => format!("record {}", pid.0),
+            Scope::Own(pid) => format!("own {}", pid.0),
+            Scope::Cohort => "cohort".to_owned(),
+            Scope::Directory => "directory".to_owned(),
+            Scope::Patient(pid) => format!("patient {pid:?}"),
+        }
     }
     pub(super) fn demand_write(&self) -> Result<(), Problem> {
         if self.permit.may_write() { Ok(()) } else { Err(internal("A permit that may only read was used to write")) }

@@ -257,6 +257,55 @@ pub(super) fn without_prefixes(text: &str) -> Option<String> {
     }
 }
 
+/// The same narrative with other targets of `a/@href` and `img/@src`; `None` where `replace` changes none. Every other byte
+/// stays as it is.
+pub fn with_links(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    let mut reader = Reader::from_str(text);
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    loop {
+        let start = usize::try_from(reader.buffer_position()).ok()?;
+        let tag = match reader.read_event().ok()? {
+            Event::Start(tag) => link_tag(&tag, false, replace),
+            Event::Empty(tag) => link_tag(&tag, true, replace),
+            Event::Eof => break,
+            _ => None,
+        };
+        if let Some(tag) = tag {
+            out.extend([text.get(copied..start)?, &tag]);
+            copied = usize::try_from(reader.buffer_position()).ok()?;
+        }
+    }
+    (copied > 0).then(|| text.get(copied..).map(|rest| out + rest)).flatten()
+}
+
+/// The tag with the new target of its link.
+fn link_tag(tag: &BytesStart<'_>, empty: bool, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    let link = match tag.local_name().as_ref() {
+        "a" => "href",
+        "img" => "src",
+        _ => return None,
+    };
+    let mut attributes = tag.attributes().take(ATTRIBUTES_MAX).filter_map(Result::ok);
+    let target = attributes.find(|attribute| attribute.key.as_ref() == link)?;
+    let new = replace(&target.normalized_value(XmlVersion::Explicit1_0).ok()?)?;
+    let new = quick_xml::escape::escape(new.as_str());
+    let mut out = format!("<{}", tag.name().as_ref());
+    for attribute in tag.attributes() {
+        let attribute = attribute.ok()?;
+        let value = if attribute.key.as_ref() == link { &new } else { &attribute.value };
+        write_attribute(&mut out, attribute.key.as_ref(), value);
+    }
+    out.push_str(if empty { "/>" } else { ">" });
+    Some(out)
+}
+
+/// Writes an attribute; its value is escaped already.
+fn write_attribute(out: &mut String, name: &str, value: &str) {
+    let quote = if value.contains('"') { "'" } else { "\"" };
+    out.extend([" ", name, "=", quote, value, quote]);
+}
+
 fn write_tag(out: &mut String, tag: &BytesStart<'_>, empty: bool) -> Option<()> {
     let is_root = out.is_empty();
     out.extend(["<", tag.local_name().as_ref()]);
@@ -266,8 +315,7 @@ fn write_tag(out: &mut String, tag: &BytesStart<'_>, empty: bool) -> Option<()> 
     for (index, attribute) in tag.attributes().enumerate() {
         let attribute = attribute.ok().filter(|_| index < ATTRIBUTES_MAX)?;
         if attribute.key.as_namespace_binding().is_none() {
-            let quote = if attribute.value.contains('"') { "'" } else { "\"" };
-            out.extend([" ", attribute.key.as_ref(), "=", quote, &attribute.value, quote]);
+            write_attribute(out, attribute.key.as_ref(), &attribute.value);
         }
     }
     out.push_str(if empty { "/>" } else { ">" });

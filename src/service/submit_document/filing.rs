@@ -3,10 +3,11 @@ use super::prepared::Prepared;
 use super::replacement::Versions;
 use crate::cda::Header;
 use crate::fhir::interaction::Parameters;
+use crate::fhir::names::Names;
 use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft, forget_claims};
-use crate::service::{Context, known_type, references};
+use crate::service::{Context, known_type};
 use crate::store::{self, Access, NewResource, Stored, WholeRecord};
 use crate::translate::{self, Entry};
 use serde_json::{Value, json};
@@ -34,9 +35,9 @@ pub(super) fn file(
     let document_rid = context.unit.next_rid();
     let original_rid = context.unit.next_rid();
     let Numbered { places, mut names } = number(context, rules, &entries, pid, document_rid)?;
-    names.insert(translate::SUBJECT.to_owned(), context.server.reference(known_type("Patient")?, pid, Rid::PATIENT));
-    names.insert(translate::DOCUMENT.to_owned(), context.server.reference(known_type("DocumentReference")?, pid, document_rid));
-    names.insert(translate::ORIGINAL.to_owned(), context.server.reference(known_type("Binary")?, pid, original_rid));
+    names.insert(translate::SUBJECT, context.server.reference(known_type("Patient")?, pid, Rid::PATIENT), 1);
+    names.insert(translate::DOCUMENT, context.server.reference(known_type("DocumentReference")?, pid, document_rid), 1);
+    names.insert(translate::ORIGINAL, context.server.reference(known_type("Binary")?, pid, original_rid), 1);
     let document = document_reference(context, deposited, pid, document_rid)?;
     let filer = Filer { context, access, names: &names, authors: authors(context, &prepared.header), prepared, versions };
     let content_type = if prepared.header.is_self_presenting { "application/xslt+xml" } else { "text/xml" };
@@ -80,7 +81,7 @@ struct Place {
 /// Places of the entries, and their literal references by `urn:uuid:`.
 struct Numbered {
     places: Vec<Place>,
-    names: HashMap<String, String>,
+    names: Names,
 }
 
 fn number(context: &Context<'_>, rules: &WholeRecord, entries: &[Entry], pid: Pid, document: Rid) -> Result<Numbered, Problem> {
@@ -91,7 +92,7 @@ fn number(context: &Context<'_>, rules: &WholeRecord, entries: &[Entry], pid: Pi
         known.extend(store::record_by_origin(context.unit, rules, &shared)?);
     }
     let mut places = Vec::with_capacity(origins.len());
-    let mut names = HashMap::with_capacity(origins.len() + 3);
+    let mut names = Names::new(context.server.base());
     for (entry, origin) in entries.iter().zip(origins) {
         let place = match known.get(&origin) {
             Some(rid) => Place { rid: *rid, origin, is_known: true },
@@ -100,7 +101,7 @@ fn number(context: &Context<'_>, rules: &WholeRecord, entries: &[Entry], pid: Pi
         if is_shared(origin) {
             known.insert(origin, place.rid);
         }
-        names.insert(entry.full_url.clone(), context.server.reference(type_of(entry)?, pid, place.rid));
+        names.insert(&entry.full_url, context.server.reference(type_of(entry)?, pid, place.rid), 1);
         places.push(place);
     }
     Ok(Numbered { places, names })
@@ -196,7 +197,7 @@ fn authors(context: &Context<'_>, header: &Header) -> Vec<String> {
 struct Filer<'a> {
     context: &'a Context<'a>,
     access: &'a Access,
-    names: &'a HashMap<String, String>,
+    names: &'a Names,
     authors: Vec<String>,
     prepared: &'a Prepared,
     versions: &'a Versions,
@@ -204,7 +205,7 @@ struct Filer<'a> {
 
 impl Filer<'_> {
     fn resource(&self, pid: Pid, rid: Rid, mut body: Resource, origin: Option<i64>) -> Result<NewResource, Problem> {
-        references::rename(&mut body, self.names);
+        self.names.replace(&mut body, None);
         let resource_type = known_type(body.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
         if self.versions.late && origin.is_some_and(|origin| goes_with_document(resource_type, origin)) {
             tag_superseded(&mut body);
@@ -288,7 +289,7 @@ fn made_of(context: &Context<'_>, rules: &WholeRecord, document: &Stored) -> Res
         let body = provenance.resource()?;
         let targets = body.get("target").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let references = targets.iter().filter_map(|target| target.get("reference").and_then(Value::as_str));
-        places.extend(references.filter_map(|reference| context.server.place(reference)));
+        places.extend(references.filter_map(|reference| context.place(reference)));
     }
     let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
     let origins = store::record_origins(context.unit, rules, &rids)?;
