@@ -144,23 +144,10 @@ impl Sent<'_> {
 
     /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
     fn patch(self) -> Result<Patch, Problem> {
-        if let Self::Bytes { content_type, bytes } = self {
-            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            match essence.as_str() {
-                "application/json-patch+json" => {
-                    let operations = serde_json::from_slice(bytes);
-                    let malformed = |_not_json| Problem::new(IssueKind::Malformed, "The JSON Patch is not JSON");
-                    return operations.map(Patch::Json).map_err(malformed);
-                }
-                "application/xml-patch+xml" => return Ok(Patch::Xml(bytes.to_vec())),
-                _fhir => {}
-            }
+        match self {
+            Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
-        let parameters = self.resource()?;
-        if parameters.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
-            return Err(Problem::at(IssueKind::Malformed, "resourceType", "A FHIRPath Patch is a Parameters resource"));
-        }
-        Ok(Patch::FhirPath(parameters))
     }
 }
 

@@ -126,8 +126,8 @@ pub(super) fn matching(
     criteria: &Parameters,
     count: usize,
 ) -> Result<Vec<Stored>, Problem> {
-    let query = parse_with(context, resource_type, criteria, false)?;
-    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None })?.resources)
+    let query = asked(context, access, resource_type, criteria)?;
+    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None, query: None })?.resources)
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.

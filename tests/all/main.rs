@@ -17,6 +17,7 @@ mod cohort;
 mod deposit_labels;
 mod deposit_refusals;
 mod document_bundle;
+mod document_metadata;
 mod formats;
 mod import;
 mod includes;
