@@ -244,7 +244,6 @@ pub(super) fn number_differs(value: &str, unit: Option<&str>, text: &str) -> boo
 
 #[cfg(test)]
 #[expect(
-    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
@@ -325,7 +324,8 @@ mod tests {
             }
             assert!(known.contains(system), "{set}: no row for {system} ({code})");
             assert!(!set.starts_with("JDV_J07") || types.contains(code), "{set}: no row for {code}");
-            let specialty = set.starts_with("JDV_J65") && system == "1.2.250.1.71.4.2.5";
+            // Competences (CEX, PAC, SCH...) are no specialities of TRE_R38: the code of the role keeps them whole.
+            let specialty = set.starts_with("JDV_J65") && system == "1.2.250.1.71.4.2.5" && code.starts_with("SM");
             assert!(!specialty || super::specialty(code).is_some(), "{set}: no row for {code}");
             codes += 1;
         }
