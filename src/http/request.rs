@@ -22,9 +22,27 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
+    let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
+    if !is_decodable(query) {
+        return Err(undecodable());
+    }
     actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
         .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded"))
+        .map_err(|_undecodable| undecodable())
+}
+
+/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
+fn is_decodable(query: &str) -> bool {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, escape)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        bytes.push(byte);
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.
@@ -517,11 +535,7 @@ fn record_of_body(server: &Server, resource_type: ResourceType, body: &Resource)
     if resource_type.name() == "Patient" {
         return td02::ins_of(body).map(RecordName::Ins);
     }
-    let named = resource_type.record_paths().iter().find_map(|path| {
-        let path = Path::compile(path).ok()?;
-        let found = path.evaluate(body).into_iter().next()?;
-        Some(record_of_reference(server, found.element.object()?))
-    });
+    let named = record_named_by(server, resource_type, body);
     match (resource_type.home(), named) {
         (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
         (Home::Either, named) => named,
@@ -538,6 +552,30 @@ fn same_type(resource_type: ResourceType, body: &Resource) -> Result<(), Problem
 
 fn record_of_element(server: &Server, body: &Resource, element: &str) -> RecordName {
     body.get(element).and_then(Value::as_object).map_or(RecordName::Unknown, |reference| record_of_reference(server, reference))
+}
+
+/// The record that the body names by the paths of its type; nothing where nothing stands there.
+///
+/// An element that repeats may name others beside the person (a participant, an actor): the first that names a record
+/// decides. Whether all of them name that person is judged when they are made literal.
+fn record_named_by(server: &Server, resource_type: ResourceType, body: &Resource) -> Option<RecordName> {
+    let mut named = None;
+    for path in resource_type.record_paths() {
+        let Ok(path) = Path::compile(path) else { continue };
+        for found in path.evaluate(body) {
+            match found.element.object().map(|reference| record_of_reference(server, reference)) {
+                Some(record @ (RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_)))
+                    if record != RecordName::Pid(Pid::DIRECTORY) =>
+                {
+                    return Some(record);
+                }
+                Some(RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_) | RecordName::Unknown) | None => {
+                    named = Some(RecordName::Unknown)
+                }
+            }
+        }
+    }
+    named
 }
 
 /// The record that a Reference names: literally, logically by INS, or by the draft's `Patient?identifier=` (decision 14).

@@ -52,9 +52,8 @@ pub use resource::{
     resource_version_read, resource_withdrawn,
 };
 pub use rules::{
-    Relabelled, resource_relabel,
-    authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
-    record_search, resource_put_versions,
+    Relabelled, authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
+    record_search, resource_put_versions, resource_relabel,
 };
 pub use search::{resource_matches, resource_places, resource_referring, resource_search};
 pub use unit::{Access, Unit, WholeRecord};
