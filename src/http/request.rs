@@ -13,6 +13,7 @@ use crate::ids::Pid;
 use crate::search;
 use crate::service::Server;
 use crate::service::search::query_string;
+use crate::service::search_all::in_compartment;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use serde_json::Value;
@@ -194,14 +195,8 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
         }
         Route::HistorySystem => Ok(Interaction::History { place: HistoryPlace::System(SearchPlace::Cohort), parameters }),
         Route::Search { resource_type } => Ok(search_interaction(server, served_type(&resource_type)?, parameters)),
-        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters)?, parameters }),
-        Route::Compartment { id, resource_type } => {
-            let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
-            match resource_type.as_str() {
-                "*" => Ok(Interaction::SearchAll { place, parameters }),
-                name => Ok(Interaction::Search { resource_type: served_type(name)?, place, parameters }),
-            }
-        }
+        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters), parameters }),
+        Route::Compartment { id, resource_type } => compartment(server, &id, &resource_type, parameters),
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
         Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
@@ -315,16 +310,31 @@ fn conditional(server: &Server, resource_type: ResourceType, criteria: Parameter
     Interaction::Conditional { resource_type, place, criteria, then }
 }
 
+/// `Patient/[id]/[type]?...`, `Patient/[id]/*`: a search in that record.
+fn compartment(server: &Server, id: &str, resource_type: &str, parameters: Parameters) -> Result<Interaction, Problem> {
+    let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
+    if resource_type == "*" {
+        return Ok(Interaction::SearchAll { place, parameters });
+    }
+    let resource_type = served_type(resource_type)?;
+    if !in_compartment(resource_type) {
+        let text = format!("{resource_type} is not in the Patient compartment");
+        return Err(Problem::new(IssueKind::ResourceNotFound, text));
+    }
+    Ok(Interaction::Search { resource_type, place, parameters })
+}
+
 /// Where a search over several types looks: in the record that a parameter names for one of them, or in the directory where
 /// all of them live there.
-fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace, Problem> {
+fn place_of_all(server: &Server, parameters: &Parameters) -> SearchPlace {
     let listed = parameters.0.iter().filter(|(name, _)| name == "_type").flat_map(|(_, value)| value.split(','));
-    let types = listed.map(served_type).collect::<Result<Vec<_>, _>>()?;
+    // What is no type is refused by the search, as a parameter.
+    let types: Vec<ResourceType> = listed.filter_map(|name| served_type(name).ok()).collect();
     if !types.is_empty() && types.iter().all(|resource_type| resource_type.home() == Home::Directory) {
-        return Ok(SearchPlace::Directory);
+        return SearchPlace::Directory;
     }
     let of_types = types.into_iter().map(|resource_type| search_place(server, resource_type, parameters));
-    Ok(of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort))
+    of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort)
 }
 
 /// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.

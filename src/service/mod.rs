@@ -24,6 +24,7 @@ pub mod read;
 pub mod references;
 pub mod retrieve_document;
 pub mod search;
+pub(crate) mod search_all;
 pub mod submit_document;
 mod terminology;
 pub mod transaction;
@@ -343,7 +344,7 @@ pub(crate) fn perform(
             find_events::find_events(context, access, parameters)
         }
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
-        Interaction::SearchAll { parameters, .. } => search::search_all(context, access, parameters),
+        Interaction::SearchAll { parameters, .. } => search_all::search_all(context, access, parameters),
         Interaction::History { place, parameters } => history::history(context, access, place, parameters),
         Interaction::Translation(target) => translation::translation(context, access, target),
         Interaction::Document { target, parameters } => document::document(context, access, target, parameters),

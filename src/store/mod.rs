@@ -33,6 +33,7 @@ mod resource;
 mod rows;
 mod rules;
 mod search;
+mod search_all;
 mod select;
 mod sql;
 mod trace;
@@ -56,6 +57,7 @@ pub use rules::{
     record_search, resource_put_versions, resource_relabel,
 };
 pub use search::{resource_matches, resource_places, resource_referring, resource_search};
+pub use search_all::resource_search_all;
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;
