@@ -10,6 +10,7 @@ pub mod json;
 pub mod media_type;
 pub mod names;
 pub mod outcome;
+pub mod patch;
 pub mod path;
 pub mod reference;
 pub mod resource_type;

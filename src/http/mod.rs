@@ -1,6 +1,7 @@
 //! The only user of actix-web: listener, routes, requests parsed into interactions, outcomes made into answers.
 mod ask;
 mod body;
+mod bundle;
 mod capability;
 mod counted;
 mod limits;
@@ -8,6 +9,7 @@ mod metrics;
 mod page;
 mod request;
 mod respond;
+mod route;
 pub mod routes;
 
 use crate::auth::{KeySource, LocalIssuer, Trust, Verifier};

@@ -131,7 +131,7 @@ async fn record_page(request: &HttpRequest, state: &web::Data<State>, id: &str) 
 async fn record_html(asker: &Asker<'_>, id: &str) -> Result<String, Failure> {
     let place = asker.state.server.store.id_cipher().open(id);
     let record = SearchPlace::Record(place.map_or(RecordName::Unknown, |(pid, _)| RecordName::Pid(pid)));
-    let read = Interaction::Read(Target { resource_type: service::known_type("Patient")?, place });
+    let read = Interaction::Read(Target { resource_type: service::known_type("Patient")?, place, alias: None });
     let patient = asker.ask(read).await?;
     let search = |name: &str| -> Result<Interaction, Problem> {
         let parameters = [("patient", id), ("_sort", "-date"), ("_count", COUNT)];
@@ -176,7 +176,7 @@ async fn document_page(request: &HttpRequest, state: &web::Data<State>, id: &str
     let Some(resource_type) = ResourceType::parse("Binary") else { return Ok(HttpResponse::NotFound().finish()) };
     let place = state.server.store.id_cipher().open(id);
     let asker = Asker::new(state, &caller, counted::id(request));
-    let recorded = asker.interact(Interaction::RetrieveDocument(Target { resource_type, place })).await;
+    let recorded = asker.interact(Interaction::RetrieveDocument(Target { resource_type, place, alias: None })).await;
     if recorded.status() >= 300 {
         return Err(failure(&Failure::of(&recorded.into_outcome()), Some(&caller)));
     }

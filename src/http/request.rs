@@ -1,16 +1,18 @@
 //! From method, path, query, headers and body to an [`Interaction`], once. <https://hl7.org/fhir/R4/http.html>
-use super::respond::{Return, Wishes};
-use super::routes::Route;
+use super::bundle;
+use super::respond::Wishes;
+use super::route::Route;
 use crate::fhir::identifier::Ins;
-use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target, TransactionEntry};
+use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, Return, SearchPlace, Target, Then};
 use crate::fhir::media_type::{self, Format};
+use crate::fhir::patch::Patch;
 use crate::fhir::path::Path;
 use crate::fhir::resource_type::Home;
-use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, json, xml};
+use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, json, td02, xml};
 use crate::ids::Pid;
 use crate::search;
+use crate::service::Server;
 use crate::service::search::query_string;
-use crate::service::{Server, transaction};
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use serde_json::Value;
@@ -20,9 +22,7 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
-    actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
-        .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded"))
+    Parameters::parse(query)
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.
@@ -41,9 +41,10 @@ pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<W
     let format = media_type::negotiate(text(headers, header::ACCEPT), parameters.get("_format"))?;
     let prefer = text(headers, header::HeaderName::from_static("prefer")).unwrap_or_default();
     let preference = match preferred(prefer, "return") {
-        Some("minimal") => Return::Minimal,
-        Some("OperationOutcome") => Return::OperationOutcome,
-        Some(_) | None => Return::Representation,
+        Some("minimal") => Some(Return::Minimal),
+        Some("OperationOutcome") => Some(Return::OperationOutcome),
+        Some("representation") => Some(Return::Representation),
+        Some(_) | None => None,
     };
     Ok(Wishes {
         format,
@@ -78,16 +79,17 @@ pub(crate) fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The version of `W/"3"`, as If-Match and If-None-Match name it.
-pub(crate) fn etag_version(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<i64>, Problem> {
-    let Some(value) = text(headers, name.clone()) else { return Ok(None) };
-    let bare = value.trim().trim_start_matches("W/").trim_matches('"');
-    match bare.parse() {
-        Ok(version) => Ok(Some(version)),
-        // A list or `*` of If-None-Match only saves bandwidth: it is not an error to send the resource.
-        Err(_) if name == header::IF_NONE_MATCH => Ok(None),
-        Err(_) => Err(Problem::new(IssueKind::Malformed, "If-Match is not a version of the form W/\"1\"")),
-    }
+/// The version of `W/"3"`; `None` for anything else. A list or `*` of If-None-Match only saves bandwidth: it is not an error
+/// to send the resource.
+pub(crate) fn version_of(etag: &str) -> Option<i64> {
+    etag.trim().trim_start_matches("W/").trim_matches('"').parse().ok()
+}
+
+/// The version that If-Match names.
+fn if_match(etag: Option<&str>) -> Result<Option<i64>, Problem> {
+    let Some(etag) = etag else { return Ok(None) };
+    let wrong = || Problem::new(IssueKind::Malformed, "If-Match is not a version of the form W/\"1\"");
+    version_of(etag).map(Some).ok_or_else(wrong)
 }
 
 /// If-Modified-Since in milliseconds; a date that cannot be read is ignored (RFC 9110, 13.1.3).
@@ -98,79 +100,298 @@ pub(crate) fn modified_since(request: &HttpRequest) -> Option<i64> {
     i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
-/// The resource of a body.
-pub(crate) fn resource(headers: &HeaderMap, bytes: &[u8]) -> Result<Resource, Problem> {
-    match media_type::body_format(text(headers, header::CONTENT_TYPE))? {
-        Format::Json => json::parse(bytes),
-        Format::Xml => xml::read(bytes),
+/// What a request, or an entry of a Bundle, asks with: from here on both go the same way.
+pub(crate) struct Asked<'a> {
+    /// What method and path mean.
+    pub(crate) route: Route,
+    /// The query, with the form of a POST.
+    pub(crate) parameters: Parameters,
+    /// If-Match as it came.
+    pub(crate) if_match: Option<&'a str>,
+    /// If-None-Exist as it came.
+    pub(crate) if_none_exist: Option<&'a str>,
+    /// Whether a Binary is wanted under its own media type.
+    pub(crate) raw: bool,
+    /// The body.
+    pub(crate) body: Sent<'a>,
+}
+
+/// The body of what is asked.
+pub(crate) enum Sent<'a> {
+    /// Of a request: as it was sent.
+    Bytes {
+        /// Content-Type.
+        content_type: Option<&'a str>,
+        /// Plain bytes.
+        bytes: &'a [u8],
+    },
+    /// `Bundle.entry.resource`.
+    Resource(Option<Resource>),
+}
+
+impl Sent<'_> {
+    fn resource(self) -> Result<Resource, Problem> {
+        match self {
+            Self::Bytes { content_type, bytes } => match media_type::body_format(content_type)? {
+                Format::Json => json::parse(bytes),
+                Format::Xml => xml::read(bytes),
+            },
+            Self::Resource(Some(resource)) => Ok(resource),
+            Self::Resource(None) => Err(Problem::new(IssueKind::RequiredMissing, "The entry brings no resource")),
+        }
+    }
+
+    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
+    fn patch(self) -> Result<Patch, Problem> {
+        if let Self::Bytes { content_type, bytes } = self {
+            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            match essence.as_str() {
+                "application/json-patch+json" => {
+                    let operations = serde_json::from_slice(bytes);
+                    let malformed = |_not_json| Problem::new(IssueKind::Malformed, "The JSON Patch is not JSON");
+                    return operations.map(Patch::Json).map_err(malformed);
+                }
+                "application/xml-patch+xml" => return Ok(Patch::Xml(bytes.to_vec())),
+                _fhir => {}
+            }
+        }
+        let parameters = self.resource()?;
+        if parameters.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
+            return Err(Problem::at(IssueKind::Malformed, "resourceType", "A FHIRPath Patch is a Parameters resource"));
+        }
+        Ok(Patch::FhirPath(parameters))
     }
 }
 
 /// What one request asks.
-pub(crate) fn interaction(
-    server: &Server,
-    route: &Route,
-    parameters: Parameters,
-    headers: &HeaderMap,
-    body: &[u8],
-    entries_max: usize,
-) -> Result<Interaction, Problem> {
+pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize) -> Result<Interaction, Problem> {
+    let Asked { route, parameters, if_match: etag, if_none_exist, raw, body } = asked;
+    let parameters = Parameters(parameters.0.into_iter().filter(|(name, _)| !SHAPE.contains(&name.as_str())).collect());
     match route {
         Route::Read { resource_type, id } => {
-            let target = target(server, resource_type, id)?;
-            let raw = target.resource_type.name() == "Binary" && wants_raw(headers, &parameters);
+            let target = target(server, &resource_type, &id)?;
+            let raw = raw && target.resource_type.name() == "Binary";
             Ok(if raw { Interaction::RetrieveDocument(target) } else { Interaction::Read(target) })
         }
         Route::VersionRead { resource_type, id, version } => {
-            let target = target(server, resource_type, id)?;
+            let target = target(server, &resource_type, &id)?;
             // A version that is no number names none: 404, as for any other that does not exist.
             Ok(Interaction::VersionRead(target, version.parse().unwrap_or(0)))
         }
-        Route::Search { resource_type } => {
-            let resource_type = served_type(resource_type)?;
-            let kept = parameters.0.into_iter().filter(|(name, _)| !SHAPE.contains(&name.as_str())).collect();
-            Ok(search_interaction(server, resource_type, Parameters(kept)))
+        Route::HistoryInstance { resource_type, id } => {
+            Ok(Interaction::History { place: HistoryPlace::Instance(target(server, &resource_type, &id)?), parameters })
         }
-        Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", id)?)),
+        Route::HistoryType { resource_type } => {
+            let resource_type = served_type(&resource_type)?;
+            let place = search_place(server, resource_type, &parameters);
+            Ok(Interaction::History { place: HistoryPlace::Type(resource_type, place), parameters })
+        }
+        Route::HistorySystem => Ok(Interaction::History { place: HistoryPlace::System(SearchPlace::Cohort), parameters }),
+        Route::Search { resource_type } => Ok(search_interaction(server, served_type(&resource_type)?, parameters)),
+        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters)?, parameters }),
+        Route::Compartment { id, resource_type } => {
+            let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
+            match resource_type.as_str() {
+                "*" => Ok(Interaction::SearchAll { place, parameters }),
+                name => Ok(Interaction::Search { resource_type: served_type(name)?, place, parameters }),
+            }
+        }
+        Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
+        Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
+        Route::LastN => {
+            let place = search_place(server, served_type("Observation")?, &parameters);
+            Ok(Interaction::LastN { place, parameters })
+        }
+        Route::DocRef => {
+            let place = search_place(server, served_type("DocumentReference")?, &parameters);
+            Ok(Interaction::DocRef { place, parameters })
+        }
         Route::Create { resource_type } => {
-            let resource_type = served_type(resource_type)?;
-            let body = resource(headers, body)?;
-            create(server, resource_type, body)
+            let resource_type = served_type(&resource_type)?;
+            let created = create(server, resource_type, body.resource()?)?;
+            match if_none_exist {
+                None => Ok(created),
+                Some(criteria) => conditional_create(server, resource_type, criteria, created),
+            }
         }
         Route::Update { resource_type, id } => {
-            let target = target(server, resource_type, id)?;
-            let body = resource(headers, body)?;
-            same_type(target.resource_type, &body)?;
-            update(target, id, etag_version(headers, header::IF_MATCH)?, body)
+            let resource_type = served_type(&resource_type)?;
+            let (if_match, body) = (if_match(etag)?, body.resource()?);
+            same_type(resource_type, &body)?;
+            whole(resource_type, &body)?;
+            match id {
+                Some(id) => update(target(server, resource_type.name(), &id)?, server, &id, if_match, body),
+                None => {
+                    let record = record_of_body(server, resource_type, &body);
+                    let place = place_of_body(server, resource_type, record.as_ref(), &parameters);
+                    let then = Then::Update { record, if_match, body };
+                    Ok(Interaction::Conditional { resource_type, place, criteria: parameters, then })
+                }
+            }
         }
-        Route::Base => bundle(server, resource(headers, body)?, entries_max),
+        Route::Patch { resource_type, id } => {
+            let resource_type = served_type(&resource_type)?;
+            let (if_match, patch) = (if_match(etag)?, body.patch()?);
+            match id {
+                Some(id) => Ok(Interaction::Patch { target: target(server, resource_type.name(), &id)?, if_match, patch }),
+                None => Ok(conditional(server, resource_type, parameters, Then::Patch { if_match, patch })),
+            }
+        }
+        Route::Delete { resource_type, id } => {
+            let resource_type = served_type(&resource_type)?;
+            let if_match = if_match(etag)?;
+            match id {
+                Some(id) => Ok(Interaction::Delete { target: target(server, resource_type.name(), &id)?, if_match }),
+                None => Ok(conditional(server, resource_type, parameters, Then::Delete { if_match })),
+            }
+        }
+        Route::Base => bundle::bundle(server, body.resource()?, entries_max),
     }
 }
 
-fn update(target: Target, id: &str, if_match: Option<i64>, body: Resource) -> Result<Interaction, Problem> {
+fn update(target: Target, server: &Server, id: &str, if_match: Option<i64>, body: Resource) -> Result<Interaction, Problem> {
     if body.get("id").and_then(Value::as_str) != Some(id) {
         let expression = format!("{}.id", target.resource_type);
         return Err(Problem::at(IssueKind::Malformed, expression, "The id of the body is not the id of the URL"));
     }
-    match target.resource_type.name() {
-        "Consent" => Ok(Interaction::UpdateConsent { target, if_match, body }),
-        other => Err(Problem::new(IssueKind::NotSupported, format!("{other} has no update here"))),
+    Ok(match target.resource_type.name() {
+        "Consent" => Interaction::UpdateConsent { target, if_match, body },
+        _ => Interaction::Update { record: record_of_body(server, target.resource_type, &body), target, if_match, body },
+    })
+}
+
+/// A resource that was read in parts must not replace the whole one. <https://hl7.org/fhir/R4/search.html#summary>
+fn whole(resource_type: ResourceType, body: &Resource) -> Result<(), Problem> {
+    let tags = body.get("meta").and_then(|meta| meta.get("tag")).and_then(Value::as_array);
+    if tags.into_iter().flatten().any(|tag| tag.get("code").and_then(Value::as_str) == Some("SUBSETTED")) {
+        let text = "The body is tagged SUBSETTED: it was read in parts, and would replace the whole resource";
+        return Err(Problem::at(IssueKind::BusinessRule, format!("{resource_type}.meta.tag"), text));
+    }
+    Ok(())
+}
+
+/// The criteria of If-None-Exist: a query, with or without `[type]?` before it.
+fn conditional_create(
+    server: &Server,
+    resource_type: ResourceType,
+    criteria: &str,
+    created: Interaction,
+) -> Result<Interaction, Problem> {
+    let query = criteria.split_once('?').map_or(criteria, |(_, query)| query);
+    let criteria = parameters(query)?;
+    let record = match &created {
+        Interaction::Deposit { record, .. } | Interaction::CreateConsent { record, .. } => Some(record.clone()),
+        Interaction::Create { record, .. } => record.clone(),
+        Interaction::Open { patient, .. } => td02::ins_of(patient).map(RecordName::Ins),
+        _not_a_create => None,
+    };
+    let place = place_of_body(server, resource_type, record.as_ref(), &criteria);
+    Ok(Interaction::Conditional { resource_type, place, criteria, then: Then::Create(Box::new(created)) })
+}
+
+/// Where the criteria of a conditional create or update look: in the record of the body. A Patient without INS names none.
+fn place_of_body(
+    server: &Server,
+    resource_type: ResourceType,
+    record: Option<&RecordName>,
+    criteria: &Parameters,
+) -> SearchPlace {
+    match record {
+        Some(record) => SearchPlace::Record(record.clone()),
+        None if resource_type.name() == "Patient" => search_place(server, resource_type, criteria),
+        None => SearchPlace::Directory,
+    }
+}
+
+fn conditional(server: &Server, resource_type: ResourceType, criteria: Parameters, then: Then) -> Interaction {
+    let place = search_place(server, resource_type, &criteria);
+    Interaction::Conditional { resource_type, place, criteria, then }
+}
+
+/// Where a search over several types looks: in the record that a parameter names for one of them, or in the directory where
+/// all of them live there.
+fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace, Problem> {
+    let listed = parameters.0.iter().filter(|(name, _)| name == "_type").flat_map(|(_, value)| value.split(','));
+    let types = listed.map(served_type).collect::<Result<Vec<_>, _>>()?;
+    if !types.is_empty() && types.iter().all(|resource_type| resource_type.home() == Home::Directory) {
+        return Ok(SearchPlace::Directory);
+    }
+    let of_types = types.into_iter().map(|resource_type| search_place(server, resource_type, parameters));
+    Ok(of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort))
+}
+
+/// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.
+pub(crate) fn sent_parameters(content_type: Option<&str>, body: &[u8]) -> Result<Parameters, Problem> {
+    let bare = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if body.is_empty() {
+        return Ok(Parameters::default());
+    }
+    if bare.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let text = std::str::from_utf8(body).map_err(|_not_utf8| Problem::new(IssueKind::Malformed, "The form is not UTF-8"))?;
+        return parameters(text);
+    }
+    if media_type::body_format(content_type).is_err() {
+        let text = "Parameters are sent as application/x-www-form-urlencoded or as a Parameters resource";
+        return Err(Problem::new(IssueKind::MediaTypeUnsupported, text));
+    }
+    operation_parameters(&Sent::Bytes { content_type, bytes: body }.resource()?)
+}
+
+/// The parameters of a Parameters resource as those of a query.
+fn operation_parameters(body: &Resource) -> Result<Parameters, Problem> {
+    if body.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
+        return Err(Problem::at(IssueKind::Malformed, "resourceType", "An operation takes a Parameters resource"));
+    }
+    let mut found = Vec::new();
+    for (index, parameter) in body.get("parameter").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let value = parameter.as_object().into_iter().flatten().find(|(name, _)| name.starts_with("value"));
+        let Some(text) = value.and_then(|(_, value)| query_value(value)) else {
+            let text = "This parameter has no value that a query could have";
+            return Err(Problem::at(IssueKind::ParameterInvalid, format!("Parameters.parameter[{index}]"), text));
+        };
+        found.push((name, text));
+    }
+    Ok(Parameters(found))
+}
+
+/// A value of a Parameters resource as a query has it: a token for what is coded, the text of a reference.
+fn query_value(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Object(object) => {
+            let text = |name: &str| object.get(name).and_then(Value::as_str);
+            if let Some(reference) = text("reference") {
+                return Some(reference.to_owned());
+            }
+            let coding = object.get("coding").and_then(|coding| coding.get(0)).and_then(Value::as_object).unwrap_or(object);
+            let part = |name: &str| coding.get(name).and_then(Value::as_str);
+            match (part("system"), part("code").or_else(|| part("value"))) {
+                (Some(system), Some(code)) => Some(format!("{system}|{code}")),
+                (None, Some(code)) => Some(code.to_owned()),
+                (_, None) => None,
+            }
+        }
+        Value::Null | Value::Array(_) => None,
     }
 }
 
 /// A type that this server has; `Binaire` and `Questionnaire` are the same 404.
-fn served_type(name: &str) -> Result<ResourceType, Problem> {
+pub(super) fn served_type(name: &str) -> Result<ResourceType, Problem> {
     ResourceType::parse(name)
         .filter(|resource_type| resource_type.home() != Home::None)
         .ok_or_else(|| Problem::new(IssueKind::ResourceNotFound, "This server has no such resource type"))
 }
 
 fn target(server: &Server, resource_type: &str, id: &str) -> Result<Target, Problem> {
-    Ok(Target { resource_type: served_type(resource_type)?, place: server.store.id_cipher().open(id) })
+    let place = server.store.id_cipher().open(id);
+    let alias = (place.is_none() && is_id(id)).then(|| id.to_owned());
+    Ok(Target { resource_type: served_type(resource_type)?, place, alias })
 }
 
 /// Whether a Binary is wanted under its own media type: unless FHIR is asked for by name (R4, 2.36.1).
-fn wants_raw(headers: &HeaderMap, parameters: &Parameters) -> bool {
+pub(crate) fn wants_raw(headers: &HeaderMap, parameters: &Parameters) -> bool {
     if parameters.get("_format").is_some() {
         return false;
     }
@@ -187,19 +408,23 @@ fn search_interaction(server: &Server, resource_type: ResourceType, parameters: 
     {
         return Interaction::Existence { ins: Ins::new(system, value) };
     }
-    let place = match search::record_of(resource_type, &parameters) {
+    let place = search_place(server, resource_type, &parameters);
+    Interaction::Search { resource_type, place, parameters }
+}
+
+fn search_place(server: &Server, resource_type: ResourceType, parameters: &Parameters) -> SearchPlace {
+    match search::record_of(resource_type, parameters) {
         Some(search::RecordParameter::Reference(reference)) => SearchPlace::Record(named(server, &reference)),
         Some(search::RecordParameter::Identifier { system, value }) => {
             let ins = system.and_then(|system| Ins::new(&system, &value));
             SearchPlace::Record(ins.map_or(RecordName::Unknown, RecordName::Ins))
         }
-        None => match pointed_place(server, resource_type, &parameters) {
+        None => match pointed_place(server, resource_type, parameters) {
             Some(place) => place,
             None if matches!(resource_type.home(), Home::Directory | Home::Either) => SearchPlace::Directory,
             None => SearchPlace::Cohort,
         },
-    };
-    Interaction::Search { resource_type, place, parameters }
+    }
 }
 
 /// Where a query looks that names no patient, but one resource of this server: `_id=`, `target=Observation/x`. Whether the
@@ -218,7 +443,11 @@ fn pointed_place(server: &Server, resource_type: ResourceType, parameters: &Para
 /// The parameters of a search as one query string: what `POST _search` sent in its form is traced like a query.
 pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String> {
     match interaction {
-        Interaction::Search { parameters, .. } => {
+        Interaction::Search { parameters, .. }
+        | Interaction::SearchAll { parameters, .. }
+        | Interaction::Everything { parameters, .. }
+        | Interaction::LastN { parameters, .. }
+        | Interaction::DocRef { parameters, .. } => {
             let text = query_string(parameters.0.iter());
             (!text.is_empty()).then_some(text)
         }
@@ -230,14 +459,27 @@ pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String
 pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
     match interaction {
         Interaction::Deposit { record, .. } | Interaction::CreateConsent { record, .. } => matches!(record, RecordName::Ins(_)),
-        Interaction::Create { record, .. } => matches!(record, Some(RecordName::Ins(_))),
+        Interaction::Create { record, .. } | Interaction::Update { record, .. } => matches!(record, Some(RecordName::Ins(_))),
+        Interaction::Conditional { then, .. } => match then {
+            Then::Create(created) => names_by_ins(created),
+            Then::Update { record, .. } => matches!(record, Some(RecordName::Ins(_))),
+            Then::Patch { .. } | Then::Delete { .. } => false,
+        },
         Interaction::Open { .. } | Interaction::Transaction { .. } => true,
+        Interaction::Batch { entries } => entries.iter().filter_map(|entry| entry.interaction.as_ref().ok()).any(names_by_ins),
         Interaction::Existence { .. }
         | Interaction::Read(_)
         | Interaction::VersionRead(..)
         | Interaction::RetrieveDocument(_)
         | Interaction::Search { .. }
+        | Interaction::SearchAll { .. }
+        | Interaction::History { .. }
         | Interaction::Translation(_)
+        | Interaction::Everything { .. }
+        | Interaction::LastN { .. }
+        | Interaction::DocRef { .. }
+        | Interaction::Patch { .. }
+        | Interaction::Delete { .. }
         | Interaction::UpdateConsent { .. } => false,
     }
 }
@@ -245,7 +487,21 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
 /// The record that a literal reference names.
 fn named(server: &Server, reference: &str) -> RecordName {
     let reference = if reference.contains('/') { reference.to_owned() } else { format!("Patient/{reference}") };
-    server.place(&reference).map_or(RecordName::Unknown, |(pid, _)| RecordName::Pid(pid))
+    match server.place(&reference) {
+        Some((pid, _)) => RecordName::Pid(pid),
+        None => alias_of(server, &reference).map_or(RecordName::Unknown, RecordName::Alias),
+    }
+}
+
+/// The id of a Patient that is no sealed one.
+fn alias_of(server: &Server, reference: &str) -> Option<String> {
+    let relative = reference.strip_prefix(server.base()).map_or(reference, |rest| rest.trim_start_matches('/'));
+    relative.strip_prefix("Patient/").filter(|id| is_id(id)).map(str::to_owned)
+}
+
+/// Whether a text is an id of FHIR. <https://hl7.org/fhir/R4/datatypes.html#id>
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 
 /// A create: the type decides which of the use cases it is.
@@ -256,18 +512,26 @@ pub(crate) fn create(server: &Server, resource_type: ResourceType, body: Resourc
         "Consent" => Ok(Interaction::CreateConsent { record: record_of_element(server, &body, "patient"), body }),
         "DocumentReference" => Ok(Interaction::Deposit { record: record_of_element(server, &body, "subject"), body }),
         _ => {
-            let named = resource_type.record_paths().iter().find_map(|path| {
-                let path = Path::compile(path).ok()?;
-                let found = path.evaluate(&body).into_iter().next()?;
-                Some(record_of_reference(server, found.element.object()?))
-            });
-            let record = match (resource_type.home(), named) {
-                (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
-                (Home::Either, named) => named,
-                (Home::Directory | Home::None, _) => None,
-            };
+            let record = record_of_body(server, resource_type, &body);
             Ok(Interaction::Create { resource_type, record, body })
         }
+    }
+}
+
+/// The record that a body names by the paths of its type; `None` for what is of the directory.
+fn record_of_body(server: &Server, resource_type: ResourceType, body: &Resource) -> Option<RecordName> {
+    if resource_type.name() == "Patient" {
+        return td02::ins_of(body).map(RecordName::Ins);
+    }
+    let named = resource_type.record_paths().iter().find_map(|path| {
+        let path = Path::compile(path).ok()?;
+        let found = path.evaluate(body).into_iter().next()?;
+        Some(record_of_reference(server, found.element.object()?))
+    });
+    match (resource_type.home(), named) {
+        (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
+        (Home::Either, named) => named,
+        (Home::Directory | Home::None, _) => None,
     }
 }
 
@@ -295,80 +559,4 @@ fn record_of_reference(server: &Server, reference: &Resource) -> RecordName {
     let text = |name: &str| reference.get("identifier").and_then(|identifier| identifier.get(name)).and_then(Value::as_str);
     let ins = text("system").zip(text("value")).and_then(|(system, value)| Ins::new(system, value));
     ins.map_or(RecordName::Unknown, RecordName::Ins)
-}
-
-/// A Bundle of type transaction: an opening where it brings a Patient, otherwise its entries.
-fn bundle(server: &Server, body: Resource, entries_max: usize) -> Result<Interaction, Problem> {
-    if body.get("resourceType").and_then(Value::as_str) != Some("Bundle") {
-        return Err(Problem::at(IssueKind::Malformed, "resourceType", "Only a Bundle can be posted to the base"));
-    }
-    if body.get("type").and_then(Value::as_str) != Some("transaction") {
-        return Err(Problem::at(IssueKind::NotSupported, "Bundle.type", "Only Bundles of type transaction are taken here"));
-    }
-    let entries = body.get("entry").and_then(Value::as_array).cloned().unwrap_or_default();
-    if entries.len() > entries_max {
-        return Err(Problem::at(IssueKind::TooLarge, "Bundle.entry", format!("More than {entries_max} entries")));
-    }
-    let mut parsed = Vec::with_capacity(entries.len());
-    for (index, entry) in entries.into_iter().enumerate() {
-        parsed.push(entry_parts(index, entry)?);
-    }
-    let patient =
-        parsed.iter().position(|(_, _, resource)| resource.get("resourceType").and_then(Value::as_str) == Some("Patient"));
-    if let Some(position) = patient {
-        return opening(parsed, position);
-    }
-    let mut interactions = Vec::with_capacity(parsed.len());
-    for (index, (full_url, url, resource)) in parsed.into_iter().enumerate() {
-        let at = |problem: Problem| transaction::relocate(index, &problem);
-        let interaction = served_type(&url).and_then(|resource_type| create(server, resource_type, resource)).map_err(at)?;
-        interactions.push(TransactionEntry { full_url, interaction });
-    }
-    Ok(Interaction::Transaction { entries: interactions })
-}
-
-/// fullUrl, request.url and resource of an entry that creates.
-fn entry_parts(index: usize, mut entry: Value) -> Result<(Option<String>, String, Resource), Problem> {
-    let at = |element: &str| format!("Bundle.entry[{index}].{element}");
-    let request =
-        |name: &str| entry.get("request").and_then(|request| request.get(name)).and_then(Value::as_str).map(str::to_owned);
-    if request("method").as_deref() != Some("POST") {
-        return Err(Problem::at(IssueKind::NotSupported, at("request.method"), "Only POST is taken in a transaction here"));
-    }
-    let url =
-        request("url").ok_or_else(|| Problem::at(IssueKind::RequiredMissing, at("request.url"), "The entry names no URL"))?;
-    if request("ifNoneExist").is_some() {
-        return Err(Problem::at(IssueKind::NotSupported, at("request.ifNoneExist"), "Conditional create is not taken here"));
-    }
-    let full_url = entry.get("fullUrl").and_then(Value::as_str).map(str::to_owned);
-    match entry.get_mut("resource").map(Value::take) {
-        Some(Value::Object(resource)) => Ok((full_url, url, resource)),
-        _ => Err(Problem::at(IssueKind::RequiredMissing, at("resource"), "The entry brings no resource")),
-    }
-}
-
-/// One Patient and its Consents: nothing else belongs in an opening.
-fn opening(parsed: Vec<(Option<String>, String, Resource)>, position: usize) -> Result<Interaction, Problem> {
-    let mut patient = None;
-    let mut consents = Vec::new();
-    for (index, (_, url, resource)) in parsed.into_iter().enumerate() {
-        let name = resource.get("resourceType").and_then(Value::as_str);
-        if name != Some(url.as_str()) {
-            return Err(Problem::at(
-                IssueKind::Malformed,
-                format!("Bundle.entry[{index}].request.url"),
-                "The URL is not the type of the resource",
-            ));
-        }
-        match name {
-            Some("Patient") if index == position => patient = Some(resource),
-            Some("Consent") => consents.push(resource),
-            _ => {
-                let text = "An opening is one Patient and its Consents; the rest follows in requests of its own";
-                return Err(Problem::at(IssueKind::BusinessRule, format!("Bundle.entry[{index}]"), text));
-            }
-        }
-    }
-    let patient = patient.ok_or_else(|| Problem::at(IssueKind::RequiredMissing, "Bundle.entry", "No Patient"))?;
-    Ok(Interaction::Open { patient, consents, position: Some(position) })
 }

@@ -1,81 +1,19 @@
-//! The route table, and the one way from a request to its answer.
-use super::request::{self, text};
+//! The one way from a request to its answer.
+use super::request::{self, Asked, Sent, text};
 use super::respond::{self, Wishes};
+use super::route::{self, ONLY, route};
 use super::{State, body, counted, page};
 use crate::audit::Action;
 use crate::auth::{self, Caller};
 use crate::clock;
-use crate::fhir::interaction::Parameters;
+use crate::fhir::interaction::{Method, Parameters};
 use crate::fhir::{Interaction, IssueKind, Problem};
 use crate::service;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::{ConnectionType, Method};
+use crate::store::Recorded;
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
-
-/// How a refusal of a method begins; the permitted ones follow, as in the Allow header.
-const ONLY: &str = "This path has only ";
-
-/// What a path below the FHIR base means, before its type and id are looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// `GET [type]/[id]`.
-    Read { resource_type: String, id: String },
-    /// `GET [type]/[id]/_history/[version]`.
-    VersionRead { resource_type: String, id: String, version: String },
-    /// `GET [type]`, `POST [type]/_search`.
-    Search { resource_type: String },
-    /// `POST [type]`.
-    Create { resource_type: String },
-    /// `PUT [type]/[id]`.
-    Update { resource_type: String, id: String },
-    /// `GET DocumentReference/[id]/$translation`.
-    Translation { id: String },
-    /// `POST [base]`.
-    Base,
-}
-
-/// The table: which methods each shape of path has, in the order in which they are tried.
-///
-/// # Errors
-/// 404 for a path that means nothing, 405 with the permitted methods for a method that it does not have.
-fn route(method: &Method, path: &str) -> Result<Route, Problem> {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let get = method == Method::GET || method == Method::HEAD;
-    let allow = |methods: &str| Err(Problem::new(IssueKind::NotSupported, format!("{ONLY}{methods}")));
-    let own = |segment: &&str| (*segment).to_owned();
-    match segments.as_slice() {
-        [] if method == Method::POST => Ok(Route::Base),
-        [] => allow("POST"),
-        [resource_type, "_search"] if method == Method::POST => Ok(Route::Search { resource_type: own(resource_type) }),
-        [_, "_search"] => allow("POST"),
-        ["DocumentReference", id, "$translation"] if get => Ok(Route::Translation { id: own(id) }),
-        [resource_type, id, "_history", version] if get => {
-            Ok(Route::VersionRead { resource_type: own(resource_type), id: own(id), version: own(version) })
-        }
-        [resource_type] if get => Ok(Route::Search { resource_type: own(resource_type) }),
-        [resource_type] if method == Method::POST => Ok(Route::Create { resource_type: own(resource_type) }),
-        [_] => allow("GET, HEAD, POST"),
-        [resource_type, id] if get => Ok(Route::Read { resource_type: own(resource_type), id: own(id) }),
-        [resource_type, id] if method == Method::PUT => Ok(Route::Update { resource_type: own(resource_type), id: own(id) }),
-        [_, _] => allow("GET, HEAD, PUT"),
-        [_, _, "_history", _] | ["DocumentReference", _, "$translation"] => allow("GET, HEAD"),
-        _ => Err(Problem::new(IssueKind::ResourceNotFound, "No such path below the FHIR base")),
-    }
-}
-
-/// What the trace calls a request that is refused before it is understood: by its method and the shape of its path.
-fn action(method: &Method, path: &str) -> Action {
-    let segments = path.split('/').filter(|segment| !segment.is_empty()).count();
-    match *method {
-        Method::POST if path.ends_with("/_search") => Action::Query,
-        Method::POST => Action::Create,
-        Method::PUT | Method::PATCH => Action::Update,
-        Method::DELETE => Action::Delete,
-        _ if segments == 1 => Action::Query,
-        _ => Action::Read,
-    }
-}
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -106,8 +44,8 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
     let asked = asked(&request);
     // An error about the format itself is answered in the default one.
     let wishes = asked.as_ref().map_or_else(|_problem| Wishes::default(), |(wishes, _)| wishes.clone());
-    let (method, path) = (request.method(), request.match_info().query("tail"));
-    if path == "metadata" && (method == Method::GET || method == Method::HEAD) {
+    let (method, path) = (Method::parse(request.method().as_str()), request.match_info().query("tail"));
+    if path == "metadata" && method.is_some_and(Method::reads) {
         counted::name(&request, "capabilities");
         return match asked {
             Ok(_) => respond::public(&state.statement, &wishes).await,
@@ -123,35 +61,26 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
         Ok((_, parameters)) => parse(&request, payload, &state, &caller, parameters).await,
         Err(problem) => Err(problem),
     };
-    let allowed = match parsed {
-        Ok(interaction) if matches!(interaction, Interaction::Existence { .. }) => {
-            state.limits.existence(&caller).map(|()| interaction).map_err(|problem| (problem, Action::Existence))
-        }
-        parsed => parsed.map_err(|problem| (problem, action(method, path))),
-    };
     let id = counted::id(&request);
-    match allowed {
+    match parsed.map_err(|problem| (problem, route::action(method, path))) {
         Ok(interaction) => {
             counted::name(&request, interaction.code());
             let query = request::query_text(&interaction, request.query_string());
-            let tells = request::names_by_ins(&interaction);
             let asked = service::Request {
-                caller: caller.clone(),
+                caller,
                 interaction,
                 lenient: request::lenient(request.headers()),
-                none_match: request::etag_version(request.headers(), header::IF_NONE_MATCH).unwrap_or(None),
+                preference: wishes.preference,
+                none_match: text(request.headers(), header::IF_NONE_MATCH).and_then(request::version_of),
                 modified_since: request::modified_since(&request),
                 query,
-                id: id.clone(),
+                id,
             };
-            let mut recorded = service::answer(Arc::clone(&state.server), asked).await;
-            // The refusal of a write that names an INS tells whether the person has a record: it counts like the question.
-            if tells
-                && matches!(recorded.status(), 400..=499)
-                && let Err(problem) = state.limits.existence(&caller)
-            {
-                recorded = service::refuse(&state.server, caller, &problem, Action::Create, &id).await;
-            }
+            let recorded = if matches!(asked.interaction, Interaction::Batch { .. }) {
+                service::batch::batch(&state.server, asked, async |one| bounded(&state, one).await).await
+            } else {
+                bounded(&state, asked).await
+            };
             respond::respond(recorded, &wishes, state.server.base()).await
         }
         Err((problem, action)) => {
@@ -160,6 +89,37 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
             explain(&mut response, &problem);
             response
         }
+    }
+}
+
+/// One interaction, within the bound of the question whether a person has a record (DESIGN section 5).
+async fn bounded(state: &State, asked: service::Request) -> Recorded {
+    let (caller, id) = (asked.caller.clone(), asked.id.clone());
+    for _ in 0..questions(&asked.interaction) {
+        if let Err(problem) = state.limits.existence(&caller) {
+            return service::refuse(&state.server, caller, &problem, Action::Existence, &id).await;
+        }
+    }
+    let tells = request::names_by_ins(&asked.interaction);
+    let recorded = service::answer(Arc::clone(&state.server), asked).await;
+    // The refusal of a write that names an INS tells whether the person has a record: it counts like the question.
+    if tells
+        && matches!(recorded.status(), 400..=499)
+        && let Err(problem) = state.limits.existence(&caller)
+    {
+        return service::refuse(&state.server, caller, &problem, Action::Create, &id).await;
+    }
+    recorded
+}
+
+/// How often an interaction asks whether a person has a record.
+fn questions(interaction: &Interaction) -> usize {
+    match interaction {
+        Interaction::Existence { .. } => 1,
+        Interaction::Transaction { entries } => {
+            entries.iter().filter_map(|entry| entry.interaction.as_ref().ok()).map(questions).sum()
+        }
+        _other => 0,
     }
 }
 
@@ -206,17 +166,26 @@ async fn parse(
     mut parameters: Parameters,
 ) -> Result<Interaction, Problem> {
     state.limits.request(caller)?;
-    let route = route(request.method(), request.match_info().query("tail"))?;
+    let route = route(Method::parse(request.method().as_str()), request.match_info().query("tail"))?;
     let sent = body::read(request, payload, state.settings.body_bytes_max, state.request_time()).await?;
-    let with_form = matches!(route, Route::Search { .. }) && request.method() == Method::POST;
+    let with_form = route.takes_parameters() && request.method() == actix_web::http::Method::POST;
     let size = sent.size();
     let (state, headers) = (state.clone(), request.headers().clone());
     let job = move || {
         let bytes = sent.unpack(state.settings.body_bytes_max)?;
+        let content_type = text(&headers, header::CONTENT_TYPE);
         if with_form {
-            parameters.0.extend(form(&headers, &bytes)?.0);
+            parameters.0.extend(request::sent_parameters(content_type, &bytes)?.0);
         }
-        request::interaction(&state.server, &route, parameters, &headers, &bytes, state.settings.bundle_entries_max)
+        let asked = Asked {
+            raw: request::wants_raw(&headers, &parameters),
+            route,
+            parameters,
+            if_match: text(&headers, header::IF_MATCH),
+            if_none_exist: text(&headers, HeaderName::from_static("if-none-exist")),
+            body: Sent::Bytes { content_type, bytes: &bytes },
+        };
+        request::interaction(&state.server, asked, state.settings.bundle_entries_max)
     };
     body::off_worker(size, job).await?
 }
@@ -230,42 +199,4 @@ fn raw_binary(request: &HttpRequest) -> bool {
 fn caller(request: &HttpRequest, state: &State) -> Result<Caller, Problem> {
     let token = auth::bearer(text(request.headers(), header::AUTHORIZATION))?;
     state.verifier.verify(token, clock::now())
-}
-
-/// Parameters of `POST [type]/_search`.
-fn form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Problem> {
-    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    let bare = content_type.split(';').next().unwrap_or_default().trim();
-    if body.is_empty() {
-        return Ok(Parameters::default());
-    }
-    if !bare.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(Problem::new(IssueKind::MediaTypeUnsupported, "_search takes application/x-www-form-urlencoded"));
-    }
-    let text = std::str::from_utf8(body).map_err(|_not_utf8| Problem::new(IssueKind::Malformed, "The form is not UTF-8"))?;
-    request::parameters(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_is_traced_as_what_its_method_would_do() {
-        let table = [
-            (Method::GET, "Observation", Action::Query),
-            (Method::POST, "Observation/_search", Action::Query),
-            (Method::GET, "Observation/1", Action::Read),
-            (Method::HEAD, "Observation/1", Action::Read),
-            (Method::GET, "Observation/1/2/3/4", Action::Read),
-            (Method::POST, "Observation", Action::Create),
-            (Method::POST, "", Action::Create),
-            (Method::PUT, "Consent/1", Action::Update),
-            (Method::PATCH, "Consent/1", Action::Update),
-            (Method::DELETE, "Consent/1", Action::Delete),
-        ];
-        for (method, path, expected) in table {
-            assert_eq!(action(&method, path), expected, "{method} {path}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 #![deny(clippy::wildcard_enum_match_arm)]
 mod access;
+mod change;
 pub mod consent;
 mod consents;
 pub mod facts;

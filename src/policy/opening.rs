@@ -105,7 +105,7 @@ fn check_consents(consents: &[Resource], me: Option<&Actor>) -> Result<(), Denia
 }
 
 /// What is missing of the five traits of the INS: birth name, first given names, sex, birth date, place of birth.
-fn traits(patient: &Resource) -> Vec<Issue> {
+pub(super) fn traits(patient: &Resource) -> Vec<Issue> {
     let mut missing = Vec::new();
     let mut require = |present: bool, path: &str| {
         if !present {

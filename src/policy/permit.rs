@@ -94,7 +94,7 @@ pub enum Rule {
 /// ```compile_fail
 /// use dmp_fhir::{auth::Caller, clock::Millis, fhir::Interaction, policy::{self, Permit, ReadScope, Rule}};
 /// fn leave(caller: Caller, interaction: &Interaction) -> Option<Permit> {
-///     Some(Permit { caller, scope: ReadScope::Directory, write: true, facts_version: None, rule: Rule::Internal, otherwise: None })
+///     Some(Permit { caller, scope: ReadScope::Directory, write: true, facts_version: None, rule: Rule::Internal, only_own: false, otherwise: None })
 /// }
 /// ```
 /// What it is about can be read:
@@ -131,6 +131,7 @@ pub struct Permit {
     pub(super) write: bool,
     pub(super) facts_version: Option<i64>,
     pub(super) rule: Rule,
+    pub(super) only_own: bool,
     pub(super) otherwise: Option<Denial>,
 }
 
@@ -159,6 +160,11 @@ impl Permit {
     #[must_use]
     pub fn rule(&self) -> Rule {
         self.rule
+    }
+    /// Whether it lets the holder change only what he created himself: of another's that he sees he is told so (403).
+    #[must_use]
+    pub fn only_own(&self) -> bool {
+        self.only_own
     }
     /// What the caller is told where this scope holds nothing that he asked for: without authorisation he sees what he
     /// deposited, and of all else only that he has no authorisation (403), whether it exists or not.

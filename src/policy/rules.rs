@@ -2,11 +2,11 @@
 use super::access::{self, Standing};
 use super::facts::{Facts, RecordState};
 use super::permit::{Denial, Masks, Permit, ReadScope, Rule, label};
-use super::write_table::{self, Writers};
+use super::write_table::{self, Change, Writers};
 use super::{consents, opening};
 use crate::auth::Caller;
 use crate::clock::Millis;
-use crate::fhir::interaction::{RecordName, SearchPlace, Target};
+use crate::fhir::interaction::{HistoryPlace, RecordName, SearchPlace, Target};
 use crate::fhir::resource_type::Home;
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType, td02};
 use crate::ids::{Pid, Rid};
@@ -20,23 +20,39 @@ pub fn record_concerned(caller: &Caller, interaction: &Interaction) -> Option<Re
         Some((Pid::DIRECTORY, _)) | None => None,
         Some((pid, _)) => Some(RecordName::Pid(pid)),
     };
+    let of_place = |place: &SearchPlace| match place {
+        SearchPlace::Record(record) => Some(record.clone()),
+        SearchPlace::Cohort => match caller {
+            Caller::Patient(ins) => Some(RecordName::Ins(ins.clone())),
+            Caller::Professional(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
+        },
+        SearchPlace::Directory => None,
+    };
     match interaction {
         Interaction::Existence { ins } => ins.clone().map(RecordName::Ins),
         Interaction::Read(target)
         | Interaction::VersionRead(target, _)
         | Interaction::RetrieveDocument(target)
         | Interaction::Translation(target)
+        | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Everything { target, .. }
+        | Interaction::Patch { target, .. }
+        | Interaction::Delete { target, .. }
         | Interaction::UpdateConsent { target, .. } => of_target(target),
-        Interaction::Search { place: SearchPlace::Record(record), .. } => Some(record.clone()),
-        Interaction::Search { place: SearchPlace::Cohort, .. } => match caller {
-            Caller::Patient(ins) => Some(RecordName::Ins(ins.clone())),
-            Caller::Professional(_) | Caller::System(_) | Caller::Operator | Caller::Server => None,
+        // What is not here yet is created in the record of its body.
+        Interaction::Update { target, record, .. } => match target.place {
+            Some(_) => of_target(target),
+            None => record.clone(),
         },
-        Interaction::Search { place: SearchPlace::Directory, .. } => None,
+        Interaction::Search { place, .. }
+        | Interaction::SearchAll { place, .. }
+        | Interaction::History { place: HistoryPlace::Type(_, place) | HistoryPlace::System(place), .. }
+        | Interaction::LastN { place, .. }
+        | Interaction::DocRef { place, .. } => of_place(place),
         Interaction::Deposit { record, .. } | Interaction::CreateConsent { record, .. } => Some(record.clone()),
         Interaction::Open { patient, .. } => td02::ins_of(patient).map(RecordName::Ins),
         Interaction::Create { record, .. } => record.clone(),
-        Interaction::Transaction { .. } => None,
+        Interaction::Conditional { .. } | Interaction::Batch { .. } | Interaction::Transaction { .. } => None,
     }
 }
 
@@ -54,8 +70,16 @@ pub fn decide(caller: &Caller, interaction: &Interaction, facts: Option<&Facts>,
         Interaction::Read(target)
         | Interaction::VersionRead(target, _)
         | Interaction::RetrieveDocument(target)
-        | Interaction::Translation(target) => request.read(target),
-        Interaction::Search { resource_type, place, .. } => request.search(*resource_type, place),
+        | Interaction::Translation(target)
+        | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Everything { target, .. } => request.read(target),
+        Interaction::Search { resource_type, place, .. }
+        | Interaction::History { place: HistoryPlace::Type(resource_type, place), .. } => request.search(*resource_type, place),
+        Interaction::SearchAll { place, .. } | Interaction::History { place: HistoryPlace::System(place), .. } => {
+            request.search_all(place)
+        }
+        Interaction::LastN { place, .. } => request.search(known("Observation")?, place),
+        Interaction::DocRef { place, .. } => request.search(known("DocumentReference")?, place),
         Interaction::Deposit { record, .. } => {
             let facts = request.writable(record, "DocumentReference.subject")?;
             Ok(request.write_in(facts, Rule::Deposit))
@@ -69,9 +93,12 @@ pub fn decide(caller: &Caller, interaction: &Interaction, facts: Option<&Facts>,
         }
         Interaction::UpdateConsent { target, body, .. } => request.update_consent(target, body),
         Interaction::Create { resource_type, record, .. } => request.create(*resource_type, record.as_ref()),
-        Interaction::Transaction { .. } => {
+        Interaction::Update { target, record, body, .. } => request.update(target, record.as_ref(), body),
+        Interaction::Patch { target, .. } => request.change(Change::Patch, target),
+        Interaction::Delete { target, .. } => request.delete(target),
+        Interaction::Conditional { .. } | Interaction::Batch { .. } | Interaction::Transaction { .. } => {
             // The whole gives no right: the right to one entry must never be used for another.
-            Err(denial(Rule::WriteTable, IssueKind::NotSupported, "A transaction is decided entry by entry"))
+            Err(denial(Rule::WriteTable, IssueKind::NotSupported, "Each part of it is decided for itself"))
         }
     }
 }
@@ -91,8 +118,14 @@ pub(super) fn forbidden(rule: Rule, text: &str) -> Denial {
     denial(rule, IssueKind::Forbidden, text)
 }
 
-fn not_found() -> Denial {
-    denial(Rule::NoRecord, IssueKind::ResourceNotFound, "No such resource")
+/// As a read answers for what is not here.
+pub(super) fn not_found() -> Denial {
+    denial(Rule::NoRecord, IssueKind::ResourceNotFound, "No such resource here")
+}
+
+/// A type that the rules name.
+fn known(name: &str) -> Result<ResourceType, Denial> {
+    ResourceType::parse(name).ok_or_else(not_found)
 }
 
 impl Request<'_> {
@@ -101,16 +134,16 @@ impl Request<'_> {
             ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => self.facts.map(|facts| facts.version),
             ReadScope::Cohort | ReadScope::Directory => None,
         };
-        Permit { caller: self.caller.clone(), scope, write, facts_version, rule, otherwise: None }
+        Permit { caller: self.caller.clone(), scope, write, facts_version, rule, only_own: false, otherwise: None }
     }
 
     /// The facts, where they are those of the record named.
-    fn facts_of(&self, record: &RecordName) -> Option<&Facts> {
+    pub(super) fn facts_of(&self, record: &RecordName) -> Option<&Facts> {
         let facts = self.facts?;
         let same = match record {
             RecordName::Pid(pid) => facts.pid == *pid && *pid != Pid::DIRECTORY,
             RecordName::Ins(ins) => facts.ins.as_ref() == Some(ins),
-            RecordName::Unknown => false,
+            RecordName::Alias(_) | RecordName::Unknown => false,
         };
         same.then_some(facts)
     }
@@ -161,6 +194,14 @@ impl Request<'_> {
         }
     }
 
+    /// Over several types: never the trace, which is not among them.
+    fn search_all(&self, place: &SearchPlace) -> Result<Permit, Denial> {
+        match place {
+            SearchPlace::Directory => Ok(self.permit(ReadScope::Directory, Rule::Directory, false)),
+            SearchPlace::Record(_) | SearchPlace::Cohort => self.search(known("Patient")?, place),
+        }
+    }
+
     fn cohort(&self, resource_type: ResourceType) -> Result<Permit, Denial> {
         if is_trace(resource_type) {
             return Err(access::trace_is_the_patients());
@@ -206,7 +247,7 @@ impl Request<'_> {
     }
 
     /// What a caller is told of a record that is not there: what he would be told of one that does not authorise him.
-    fn no_record(&self, record: &RecordName) -> Denial {
+    pub(super) fn no_record(&self, record: &RecordName) -> Denial {
         match self.caller {
             Caller::Professional(_) | Caller::System(_) => {
                 let problem = access::never_authorised().problem;
@@ -246,7 +287,7 @@ impl Request<'_> {
     }
 
     /// Blocked wins over everything but deposit and TD0.2.
-    fn not_blocked(&self, record: &RecordName) -> Result<(), Denial> {
+    pub(super) fn not_blocked(&self, record: &RecordName) -> Result<(), Denial> {
         match self.facts_of(record).map(|facts| access::standing(self.caller, facts, self.now)) {
             Some(Standing::Blocked) => Err(access::blocked()),
             Some(Standing::Holder | Standing::OtherPatient | Standing::Reader(_) | Standing::Internal) | None => Ok(()),
@@ -291,7 +332,7 @@ impl Request<'_> {
     }
 
     /// `POST [type]` of what has no interaction of its own: by the table of decision 15.
-    fn create(&self, resource_type: ResourceType, record: Option<&RecordName>) -> Result<Permit, Denial> {
+    pub(super) fn create(&self, resource_type: ResourceType, record: Option<&RecordName>) -> Result<Permit, Denial> {
         match (write_table::create(resource_type), record) {
             (Writers::Nobody, _) => {
                 Err(denial(Rule::WriteTable, IssueKind::NotSupported, "No client creates resources of this type"))
@@ -315,7 +356,7 @@ impl Request<'_> {
         }
     }
 
-    fn write_directory(&self) -> Result<Permit, Denial> {
+    pub(super) fn write_directory(&self) -> Result<Permit, Denial> {
         match self.caller {
             Caller::System(system) if system.directory_writer => Ok(self.permit(ReadScope::Directory, Rule::WriteTable, true)),
             Caller::Operator | Caller::Server => Ok(self.permit(ReadScope::Directory, Rule::Internal, true)),
@@ -332,7 +373,7 @@ fn is_trace(resource_type: ResourceType) -> bool {
 }
 
 /// Types outside the purpose of this server are refused before anything else.
-fn is_served(resource_type: ResourceType) -> Result<(), Denial> {
+pub(super) fn is_served(resource_type: ResourceType) -> Result<(), Denial> {
     match resource_type.home() {
         Home::Record | Home::Directory | Home::Either => Ok(()),
         Home::None => Err(denial(Rule::WriteTable, IssueKind::NotSupported, "This server has no resources of this type")),

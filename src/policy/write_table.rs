@@ -63,6 +63,9 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     lines.filter_map(row).collect()
 });
 
+static CHANGES: LazyLock<HashMap<(ResourceType, &'static str), Writers>> =
+    LazyLock::new(|| ROWS.iter().map(|row| ((row.resource_type, row.interaction), Writers::of(row))).collect());
+
 static CREATE: LazyLock<HashMap<ResourceType, Writers>> = LazyLock::new(|| {
     let generic = ROWS.iter().filter(|row| row.interaction == "create" && row.way == "generic");
     generic.map(|row| (row.resource_type, Writers::of(row))).collect()
@@ -92,7 +95,31 @@ pub fn is_created(resource_type: ResourceType) -> bool {
     create(resource_type) != Writers::Nobody
 }
 
-/// Who may create resources of one type by `POST [type]`.
+/// Whether any client does this to resources of this type; `interaction` is the code of the table.
+#[must_use]
+pub fn is_written(resource_type: ResourceType, interaction: &'static str) -> bool {
+    CHANGES.get(&(resource_type, interaction)).is_some_and(|writers| *writers != Writers::Nobody)
+}
+
+/// What is done to a stored resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Update,
+    Patch,
+    Delete,
+}
+
+/// Who may change resources of this type so, in whatever way; a type without a row: nobody.
+pub(super) fn change(change: Change, resource_type: ResourceType) -> Writers {
+    let interaction = match change {
+        Change::Update => "update",
+        Change::Patch => "patch",
+        Change::Delete => "delete",
+    };
+    CHANGES.get(&(resource_type, interaction)).copied().unwrap_or(Writers::Nobody)
+}
+
+/// Who may write resources of one type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writers {
     /// No client.
@@ -114,6 +141,14 @@ impl Writers {
             Self::Directory
         } else {
             Self::Nobody
+        }
+    }
+
+    /// Whether it is written in the directory, by whom that right is given.
+    pub(super) fn in_directory(self) -> bool {
+        match self {
+            Self::Directory | Self::Record { directory: true, .. } => true,
+            Self::Nobody | Self::Record { directory: false, .. } => false,
         }
     }
 
@@ -147,13 +182,15 @@ mod tests {
             assert_eq!(cells.len(), 7, "{line}");
             assert!(ResourceType::parse(cells[0]).is_some(), "{line}");
             assert!(["create", "update", "patch", "delete"].contains(&cells[1]), "{line}");
-            assert!(["generic", "open", "deposit", "consent"].contains(&cells[2]), "{line}");
+            assert!(["generic", "open", "deposit", "consent", "document"].contains(&cells[2]), "{line}");
             assert!(cells[3..6].iter().all(|cell| ["-", "record", "directory", "both"].contains(cell)), "{line}");
         }
         assert_eq!(lines.count(), rows().len());
         for resource_type in ResourceType::all() {
-            let listed = rows().iter().any(|row| row.resource_type == resource_type && row.interaction == "create");
-            assert_eq!(listed, resource_type.home() != Home::None, "{resource_type}");
+            for interaction in ["create", "update", "patch", "delete"] {
+                let of_type = rows().iter().filter(|row| row.resource_type == resource_type && row.interaction == interaction);
+                assert_eq!(of_type.count() == 1, resource_type.home() != Home::None, "{resource_type} {interaction}");
+            }
         }
     }
 

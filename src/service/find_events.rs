@@ -120,7 +120,7 @@ fn matching(context: &Context<'_>, access: &Access, query: &Query, pid: Pid) -> 
             format!("More than {ROWS_MAX} events: name a shorter time (date=ge..., date=lt...)"),
         ));
     }
-    let local = |reference: &str| context.server.place(reference);
+    let local = |reference: &str| context.place(reference);
     let mut found = Vec::new();
     for (rid, event) in rows {
         let body = rendered(context, pid, rid, &event)?;

@@ -68,7 +68,7 @@ impl Included<'_> {
         let mut places = BTreeSet::new();
         for stored in from {
             let references = search::included(include, stored.resource_type, &stored.resource()?);
-            places.extend(references.iter().filter_map(|reference| self.context.server.place(reference)));
+            places.extend(references.iter().filter_map(|reference| self.context.place(reference)));
         }
         places.retain(|place| !self.seen.contains(place));
         let places: Vec<(Pid, Rid)> = places.into_iter().collect();

@@ -1,13 +1,22 @@
 //! One file per use case. Each takes an [`Access`] and gives an [`Outcome`]; nothing here knows HTTP or SQL.
 //!
 //! [`answer`] is the one way through: facts, `decide`, open, the use case, the trace.
+mod alias;
+pub mod batch;
 pub mod capabilities;
+mod conditional;
 pub mod consent;
 pub mod create;
+mod delete;
+mod docref;
+mod everything;
 pub mod existence;
 pub mod find_events;
+mod history;
 mod include;
+mod lastn;
 pub mod open_record;
+mod patch_resource;
 pub mod read;
 pub mod references;
 pub mod retrieve_document;
@@ -15,17 +24,22 @@ pub mod search;
 pub mod submit_document;
 pub mod transaction;
 pub mod translation;
+mod update;
+mod update_document;
+mod withdraw;
 
 use crate::audit::{Action, Event, EventOutcome, Outcome};
 use crate::auth::Caller;
+use crate::fhir::interaction::{HistoryPlace, Return, Target, Then};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, Facts};
 use crate::search::Keyer;
-use crate::store::{Access, Recorded, Store, Unit};
+use crate::store::{self, Access, Recorded, Store, Unit};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use submit_document::{Deposits, Preparation};
+use transaction::Within;
 
 /// What every use case needs besides the transaction: settings, keys, the base URL.
 pub struct Server {
@@ -65,20 +79,28 @@ impl Server {
     /// Where a literal reference, relative or below the base, leads; `None` for every other.
     #[must_use]
     pub fn resolve(&self, reference: &str) -> Option<(ResourceType, Pid, Rid)> {
-        let relative = reference.strip_prefix(self.base()).map_or(reference, |rest| rest.trim_start_matches('/'));
-        let mut parts = relative.split('/');
-        let resource_type = ResourceType::parse(parts.next()?)?;
-        let (pid, rid) = self.store.id_cipher().open(parts.next()?)?;
-        match (parts.next(), parts.next(), parts.next()) {
-            (None, _, _) | (Some("_history"), Some(_), None) => Some((resource_type, pid, rid)),
-            _ => None,
-        }
+        let (resource_type, id) = self.local(reference)?;
+        let (pid, rid) = self.store.id_cipher().open(id)?;
+        Some((resource_type, pid, rid))
     }
 
-    /// The same for search and extraction, which have the type by their own means.
+    /// Where a sealed id of a literal reference leads: what is asked before there is a unit, which knows the ids that clients
+    /// chose ([`Context::place`]).
     #[must_use]
     pub fn place(&self, reference: &str) -> Option<(Pid, Rid)> {
         self.resolve(reference).map(|(_, pid, rid)| (pid, rid))
+    }
+
+    /// Type and id of a literal reference to this server, relative or below the base.
+    fn local<'a>(&self, reference: &'a str) -> Option<(ResourceType, &'a str)> {
+        let relative = reference.strip_prefix(self.base()).map_or(reference, |rest| rest.trim_start_matches('/'));
+        let mut parts = relative.split('/');
+        let resource_type = ResourceType::parse(parts.next()?)?;
+        let id = parts.next()?;
+        match (parts.next(), parts.next(), parts.next()) {
+            (None, _, _) | (Some("_history"), Some(_), None) => Some((resource_type, id)),
+            _ => None,
+        }
     }
 }
 
@@ -91,6 +113,8 @@ pub struct Request {
     pub interaction: Interaction,
     /// `Prefer: handling=lenient`.
     pub lenient: bool,
+    /// `Prefer: return=`: what the answers to the entries of a Bundle hold; of a single write the border decides.
+    pub preference: Option<Return>,
     /// Version that the client has (If-None-Match).
     pub none_match: Option<i64>,
     /// Time of the client's copy (If-Modified-Since), milliseconds.
@@ -111,9 +135,47 @@ pub struct Context<'a> {
     pub request: &'a Request,
     /// Facts of the record concerned.
     pub facts: Option<&'a Facts>,
+    /// What the other entries of its transaction do; none where it is no entry of one.
+    pub(crate) within: Option<&'a Within<'a>>,
 }
 
 impl Context<'_> {
+    /// Where a literal reference leads, also one by an id that a client chose; `None` for every other.
+    #[must_use]
+    pub fn resolve(&self, reference: &str) -> Option<(ResourceType, Pid, Rid)> {
+        let (resource_type, id) = self.server.local(reference)?;
+        let (pid, rid) = match self.server.store.id_cipher().open(id) {
+            Some(place) => place,
+            None => match self.within.and_then(|within| within.links.chosen(resource_type, id)) {
+                Some(place) => place,
+                // A fault of the database has failed the unit: nothing of it leaves.
+                None => store::alias_find(self.unit, resource_type, id).ok().flatten()?,
+            },
+        };
+        Some((resource_type, pid, rid))
+    }
+
+    /// The same for search and extraction, which have the type by their own means.
+    #[must_use]
+    pub fn place(&self, reference: &str) -> Option<(Pid, Rid)> {
+        self.resolve(reference).map(|(_, pid, rid)| (pid, rid))
+    }
+
+    /// The number of a resource that this makes: in a transaction one that its other entries know already.
+    pub(crate) fn new_rid(&self) -> Rid {
+        self.within.and_then(|within| within.rid).unwrap_or_else(|| self.unit.next_rid())
+    }
+
+    /// Whether another entry of the same transaction makes this resource.
+    pub(crate) fn is_coming(&self, target: (ResourceType, Pid, Rid)) -> bool {
+        self.within.is_some_and(|within| within.links.is_coming(target))
+    }
+
+    /// Whether another entry of the same transaction deletes this resource, so that its references hold nothing back.
+    pub(crate) fn is_leaving(&self, place: (Pid, Rid)) -> bool {
+        self.within.is_some_and(|within| within.links.is_leaving(place))
+    }
+
     /// A row of the trace for this request.
     #[must_use]
     pub fn event(&self, pid: Option<Pid>, action: Action, status: u16) -> Event {
@@ -152,34 +214,17 @@ impl Context<'_> {
     }
 }
 
-/// Answers a request: the one way through the layers. The trace is durable before this returns.
+/// Answers a request: the one way through the layers. The trace is durable before this returns. A batch is several requests
+/// ([`batch::batch`]).
 pub async fn answer(server: Arc<Server>, request: Request) -> Recorded {
     let store = server.store.clone();
     let request = Arc::new(request);
     // Before the unit, so that no other writer waits for it.
     let deposits = Deposits::of(&request).await;
-    if writes(&request.interaction) {
+    if request.interaction.writes() {
         store.write(move |unit| run(&server, &request, &deposits, unit)).await
     } else {
         store.read(move |unit| run(&server, &request, &deposits, unit)).await
-    }
-}
-
-/// Whether the interaction needs a write transaction.
-fn writes(interaction: &Interaction) -> bool {
-    match interaction {
-        Interaction::Existence { .. }
-        | Interaction::Read(_)
-        | Interaction::VersionRead(..)
-        | Interaction::RetrieveDocument(_)
-        | Interaction::Search { .. }
-        | Interaction::Translation(_) => false,
-        Interaction::Deposit { .. }
-        | Interaction::Open { .. }
-        | Interaction::CreateConsent { .. }
-        | Interaction::UpdateConsent { .. }
-        | Interaction::Create { .. }
-        | Interaction::Transaction { .. } => true,
     }
 }
 
@@ -188,7 +233,7 @@ fn run(server: &Server, request: &Request, deposits: &Deposits, unit: &Unit) -> 
     match attempt(server, request, deposits, unit, &mut entered) {
         Ok(outcome) => outcome,
         Err(problem) => {
-            let context = Context { server, unit, request, facts: None };
+            let context = Context { server, unit, request, facts: None, within: None };
             let events = entered.concerned().into_iter().map(|pid| failure(&context, pid, &problem));
             Outcome::problem(&problem, events.collect())
         }
@@ -210,12 +255,10 @@ fn failure(context: &Context<'_>, pid: Option<Pid>, problem: &Problem) -> Event 
     let interaction = &context.request.interaction;
     let mut event = context.event(pid, action(interaction), problem.status());
     event.resource_type = resource_type(interaction);
-    if let (Some(pid), Interaction::Read(target) | Interaction::VersionRead(target, _) | Interaction::RetrieveDocument(target)) =
-        (pid, interaction)
-    {
+    if let (Some(pid), Some(target)) = (pid, target(interaction)) {
         event.rid = target.place.filter(|place| place.0 == pid).map(|place| place.1);
     }
-    if matches!(interaction, Interaction::Search { .. } | Interaction::Existence { .. }) {
+    if is_query(interaction) {
         event.query.clone_from(&context.request.query);
     }
     event
@@ -229,11 +272,19 @@ fn attempt(
     unit: &Unit,
     entered: &mut Entered,
 ) -> Result<Outcome, Problem> {
-    if let Interaction::Transaction { entries } = &request.interaction {
-        return transaction::transaction(server, request, deposits, unit, entries, entered);
+    match &request.interaction {
+        Interaction::Transaction { entries } => {
+            return transaction::transaction(server, request, deposits, unit, entries, entered);
+        }
+        Interaction::Conditional { resource_type, place, criteria, then } => {
+            let asked = conditional::Asked { resource_type: *resource_type, place, criteria, then };
+            return conditional::conditional(server, request, deposits, unit, &asked, entered);
+        }
+        _single => {}
     }
-    let (access, facts) = enter(request, &request.interaction, unit, entered)?;
-    let context = Context { server, unit, request, facts: facts.as_ref() };
+    let request = alias::resolved(unit, request)?;
+    let (access, facts) = enter(&request, &request.interaction, unit, entered)?;
+    let context = Context { server, unit, request: &request, facts: facts.as_ref(), within: None };
     perform(&context, &access, &request.interaction, deposits.get(0))
 }
 
@@ -281,14 +332,19 @@ pub(crate) fn perform(
 ) -> Result<Outcome, Problem> {
     match interaction {
         Interaction::Existence { ins } => existence::existence(context, access, ins.as_ref()),
-        Interaction::Read(target) => read::read(context, access, *target),
-        Interaction::VersionRead(target, version) => read::version_read(context, access, *target, *version),
-        Interaction::RetrieveDocument(target) => retrieve_document::retrieve_document(context, access, *target),
+        Interaction::Read(target) => read::read(context, access, target),
+        Interaction::VersionRead(target, version) => read::version_read(context, access, target, *version),
+        Interaction::RetrieveDocument(target) => retrieve_document::retrieve_document(context, access, target),
         Interaction::Search { resource_type, parameters, .. } if resource_type.name() == "AuditEvent" => {
             find_events::find_events(context, access, parameters)
         }
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
-        Interaction::Translation(target) => translation::translation(context, access, *target),
+        Interaction::SearchAll { parameters, .. } => search::search_all(context, access, parameters),
+        Interaction::History { place, parameters } => history::history(context, access, place, parameters),
+        Interaction::Translation(target) => translation::translation(context, access, target),
+        Interaction::Everything { target, parameters } => everything::everything(context, access, target, parameters),
+        Interaction::LastN { parameters, .. } => lastn::last_n(context, access, parameters),
+        Interaction::DocRef { parameters, .. } => docref::docref(context, access, parameters),
         Interaction::Deposit { body, .. } => submit_document::submit_document(context, access, body, document),
         Interaction::Open { patient, consents, position } => {
             open_record::open_record(context, access, patient, consents, *position)
@@ -296,11 +352,22 @@ pub(crate) fn perform(
         }
         Interaction::CreateConsent { body, .. } => consent::create_consent(context, access, body),
         Interaction::UpdateConsent { target, if_match, body } => {
-            consent::update_consent(context, access, *target, *if_match, body)
+            consent::update_consent(context, access, target, *if_match, body)
         }
         Interaction::Create { resource_type, body, .. } => create::create(context, access, *resource_type, body),
-        Interaction::Transaction { .. } => {
-            Err(Problem::new(IssueKind::StructureInvalid, "A transaction inside a transaction is not allowed"))
+        Interaction::Update { target, if_match, body, .. } => update::update(context, access, target, *if_match, body),
+        Interaction::Patch { target, if_match, patch } if target.resource_type.name() == "DocumentReference" => {
+            update_document::update_document(context, access, target, *if_match, patch)
+        }
+        Interaction::Patch { target, if_match, patch } => {
+            patch_resource::patch_resource(context, access, target, *if_match, patch)
+        }
+        Interaction::Delete { target, if_match } if target.resource_type.name() == "DocumentReference" => {
+            withdraw::withdraw(context, access, target, *if_match)
+        }
+        Interaction::Delete { target, if_match } => delete::delete(context, access, target, *if_match),
+        Interaction::Conditional { .. } | Interaction::Batch { .. } | Interaction::Transaction { .. } => {
+            Err(Problem::new(IssueKind::StructureInvalid, "A Bundle inside a Bundle is not allowed"))
         }
     }
 }
@@ -309,28 +376,91 @@ pub(crate) fn perform(
 fn action(interaction: &Interaction) -> Action {
     match interaction {
         Interaction::Existence { .. } => Action::Existence,
-        Interaction::Read(_) | Interaction::VersionRead(..) | Interaction::RetrieveDocument(_) | Interaction::Translation(_) => {
-            Action::Read
-        }
-        Interaction::Search { .. } => Action::Query,
+        Interaction::Read(_)
+        | Interaction::VersionRead(..)
+        | Interaction::RetrieveDocument(_)
+        | Interaction::History { place: HistoryPlace::Instance(_), .. }
+        | Interaction::Translation(_) => Action::Read,
+        Interaction::Search { .. }
+        | Interaction::SearchAll { .. }
+        | Interaction::History { place: HistoryPlace::Type(..) | HistoryPlace::System(_), .. }
+        | Interaction::Everything { .. }
+        | Interaction::LastN { .. }
+        | Interaction::DocRef { .. } => Action::Query,
         Interaction::Deposit { .. } => Action::Deposit,
         Interaction::Open { .. } => Action::Open,
-        Interaction::CreateConsent { .. } | Interaction::Create { .. } | Interaction::Transaction { .. } => Action::Create,
-        Interaction::UpdateConsent { .. } => Action::Update,
+        Interaction::CreateConsent { .. }
+        | Interaction::Create { .. }
+        | Interaction::Batch { .. }
+        | Interaction::Transaction { .. } => Action::Create,
+        Interaction::UpdateConsent { .. } | Interaction::Update { .. } | Interaction::Patch { .. } => Action::Update,
+        Interaction::Delete { .. } => Action::Delete,
+        Interaction::Conditional { then, .. } => match then {
+            Then::Create(created) => action(created),
+            Then::Update { .. } | Then::Patch { .. } => Action::Update,
+            Then::Delete { .. } => Action::Delete,
+        },
+    }
+}
+
+/// Whether the query is part of the trace.
+fn is_query(interaction: &Interaction) -> bool {
+    matches!(action(interaction), Action::Query | Action::Existence)
+}
+
+/// The one resource that an interaction is about.
+fn target(interaction: &Interaction) -> Option<&Target> {
+    match interaction {
+        Interaction::Read(target)
+        | Interaction::VersionRead(target, _)
+        | Interaction::RetrieveDocument(target)
+        | Interaction::Translation(target)
+        | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Everything { target, .. }
+        | Interaction::UpdateConsent { target, .. }
+        | Interaction::Update { target, .. }
+        | Interaction::Patch { target, .. }
+        | Interaction::Delete { target, .. } => Some(target),
+        Interaction::Existence { .. }
+        | Interaction::Search { .. }
+        | Interaction::SearchAll { .. }
+        | Interaction::History { place: HistoryPlace::Type(..) | HistoryPlace::System(_), .. }
+        | Interaction::LastN { .. }
+        | Interaction::DocRef { .. }
+        | Interaction::Deposit { .. }
+        | Interaction::Open { .. }
+        | Interaction::CreateConsent { .. }
+        | Interaction::Create { .. }
+        | Interaction::Conditional { .. }
+        | Interaction::Batch { .. }
+        | Interaction::Transaction { .. } => None,
     }
 }
 
 fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
     match interaction {
         Interaction::Existence { .. } | Interaction::Open { .. } => ResourceType::parse("Patient"),
-        Interaction::Read(target)
-        | Interaction::VersionRead(target, _)
-        | Interaction::RetrieveDocument(target)
-        | Interaction::Translation(target) => Some(target.resource_type),
-        Interaction::Search { resource_type, .. } | Interaction::Create { resource_type, .. } => Some(*resource_type),
-        Interaction::Deposit { .. } => ResourceType::parse("DocumentReference"),
-        Interaction::CreateConsent { .. } | Interaction::UpdateConsent { .. } => ResourceType::parse("Consent"),
-        Interaction::Transaction { .. } => None,
+        Interaction::Search { resource_type, .. }
+        | Interaction::Create { resource_type, .. }
+        | Interaction::Conditional { resource_type, .. }
+        | Interaction::History { place: HistoryPlace::Type(resource_type, _), .. } => Some(*resource_type),
+        Interaction::Deposit { .. } | Interaction::DocRef { .. } => ResourceType::parse("DocumentReference"),
+        Interaction::LastN { .. } => ResourceType::parse("Observation"),
+        Interaction::CreateConsent { .. } => ResourceType::parse("Consent"),
+        Interaction::SearchAll { .. }
+        | Interaction::History { place: HistoryPlace::System(_), .. }
+        | Interaction::Batch { .. }
+        | Interaction::Transaction { .. } => None,
+        Interaction::Read(_)
+        | Interaction::VersionRead(..)
+        | Interaction::RetrieveDocument(_)
+        | Interaction::Translation(_)
+        | Interaction::History { place: HistoryPlace::Instance(_), .. }
+        | Interaction::Everything { .. }
+        | Interaction::UpdateConsent { .. }
+        | Interaction::Update { .. }
+        | Interaction::Patch { .. }
+        | Interaction::Delete { .. } => target(interaction).map(|target| target.resource_type),
     }
 }
 

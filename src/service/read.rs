@@ -9,7 +9,7 @@ use crate::store::{self, Access, Stored};
 ///
 /// # Errors
 /// Not here, or not for this caller: the same 404.
-pub fn read(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
+pub fn read(context: &Context<'_>, access: &Access, target: &Target) -> Result<Outcome, Problem> {
     let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
     match target.resource_type.name() {
         "AuditEvent" => return find_events::read_event(context, access, pid, rid),
@@ -24,7 +24,7 @@ pub fn read(context: &Context<'_>, access: &Access, target: Target) -> Result<Ou
 ///
 /// # Errors
 /// No such version, or not for this caller: the same 404.
-pub fn version_read(context: &Context<'_>, access: &Access, target: Target, version: i64) -> Result<Outcome, Problem> {
+pub fn version_read(context: &Context<'_>, access: &Access, target: &Target, version: i64) -> Result<Outcome, Problem> {
     let Some((_, rid)) = target.place else { return Err(not_found(access)) };
     let stored = store::resource_version_read(context.unit, access, target.resource_type, rid, version)?
         .ok_or_else(|| not_found(access))?;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 ///
 /// # Errors
 /// Not here, or not for this caller: the same 404.
-pub fn retrieve_document(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
+pub fn retrieve_document(context: &Context<'_>, access: &Access, target: &Target) -> Result<Outcome, Problem> {
     let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
     let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     let (bytes, content_type) = store::document_get(context.unit, access, rid)?.ok_or_else(|| not_found(access))?;
@@ -40,7 +40,7 @@ pub fn retrieve_document(context: &Context<'_>, access: &Access, target: Target)
 ///
 /// # Errors
 /// Not here, or not for this caller: the same 404.
-pub fn read_binary(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
+pub fn read_binary(context: &Context<'_>, access: &Access, target: &Target) -> Result<Outcome, Problem> {
     let Some((_, rid)) = target.place else { return Err(not_found(access)) };
     let mut stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     if let Some((bytes, _)) = store::document_get(context.unit, access, rid)? {

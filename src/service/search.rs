@@ -38,7 +38,7 @@ fn parse_with(
     everything: bool,
 ) -> Result<Query, Problem> {
     let server = context.server;
-    let local = |reference: &str| server.place(reference);
+    let local = |reference: &str| context.place(reference);
     let parse = ParseContext {
         keyer: &server.keyer,
         local: &local,
@@ -84,6 +84,14 @@ pub fn search(
     Ok(Outcome::new(200, Body::Fhir(bytes), events))
 }
 
+/// `GET [base]?_type=A,B&...`, `Patient/[id]/*`. <https://hl7.org/fhir/R4/http.html#search>
+///
+/// # Errors
+/// Not here yet.
+pub(super) fn search_all(_context: &Context<'_>, _access: &Access, _parameters: &Parameters) -> Result<Outcome, Problem> {
+    Err(Problem::new(crate::fhir::IssueKind::NotSupported, "This server has no search over several types yet"))
+}
+
 /// The sealed cursor of a next link, apart from the search parameters.
 fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
     let cursor = parameters.get(CURSOR).map(Cursor::from_text);
@@ -92,12 +100,12 @@ fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
 }
 
 /// A page of matches. A body that cannot be read is an error: what it says is not known, so neither is whether it matches.
-fn found(context: &Context<'_>, access: &Access, query: &Query, request: &PageRequest) -> Result<Page, Problem> {
+pub(super) fn found(context: &Context<'_>, access: &Access, query: &Query, request: &PageRequest) -> Result<Page, Problem> {
     let damaged: RefCell<Option<Problem>> = RefCell::new(None);
     let keep = |problem: Problem| {
         damaged.borrow_mut().get_or_insert(problem);
     };
-    let local = |reference: &str| context.server.place(reference);
+    let local = |reference: &str| context.place(reference);
     let reading =
         |stored: &Stored| MatchContext { local: &local, pid: stored.pid, time_zone: &context.server.time_zone, linked: None };
     let mut recheck = |stored: &Stored| match stored.resource() {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 ///
 /// # Errors
 /// Not here, or not for this caller: the same 404.
-pub fn translation(context: &Context<'_>, access: &Access, target: Target) -> Result<Outcome, Problem> {
+pub fn translation(context: &Context<'_>, access: &Access, target: &Target) -> Result<Outcome, Problem> {
     let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
     let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     let original = original_of(context, &stored)?.ok_or_else(|| not_found(access))?;

@@ -445,7 +445,7 @@ mod tests {
             let interaction = if cohort {
                 Interaction::Search { resource_type, place: SearchPlace::Cohort, parameters: Default::default() }
             } else {
-                Interaction::Read(Target { resource_type, place: Some((Pid::DIRECTORY, Rid(1))) })
+                Interaction::Read(Target { resource_type, place: Some((Pid::DIRECTORY, Rid(1))), alias: None })
             };
             let permit = policy::decide(&Caller::Professional(professional), &interaction, None, unit.now()).unwrap();
             let access = unit.open(permit).unwrap();

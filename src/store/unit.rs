@@ -11,7 +11,7 @@ use crate::fhir::outcome::IssueKind;
 use crate::ids::{Pid, Rid};
 use crate::policy::{Facts, Masks, Permit, ReadScope};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a unit may do.
@@ -76,7 +76,7 @@ impl Unit {
         let pid = match name {
             RecordName::Pid(pid) => Some(*pid),
             RecordName::Ins(ins) => facts::pid_of(self, ins)?,
-            RecordName::Unknown => None,
+            RecordName::Alias(_) | RecordName::Unknown => None,
         };
         match pid {
             Some(pid) if pid != Pid::DIRECTORY => facts::facts_read(self, pid),
@@ -147,6 +147,16 @@ impl Unit {
     /// `Internal` where the access may not write in one record.
     pub fn updated(&self, access: &Access) -> Result<Millis, Problem> {
         Ok(Millis(self.stamp(access.writable(self)?)?))
+    }
+
+    /// Takes the locks of these records in the order of their numbers, before any of them is opened: Bundles that write in the
+    /// same records then never wait for each other. It gives no access.
+    ///
+    /// # Errors
+    /// Where the database fails; `Internal` on a snapshot.
+    pub fn hold(&self, records: &BTreeSet<Pid>) -> Result<(), Problem> {
+        self.demand_write()?;
+        records.iter().try_for_each(|pid| self.lock(*pid))
     }
 
     pub(super) fn shared(&self) -> &Shared {

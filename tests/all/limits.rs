@@ -173,7 +173,7 @@ fn what_is_wrong_after_authentication_is_traced_as_what_it_would_have_done() {
             ("GET", "Observation?nonsense=1", b"", 400, Action::Query),
             ("GET", "Observation?_format=text/csv", b"", 406, Action::Query),
             ("DELETE", "Consent/1", b"", 405, Action::Delete),
-            ("PATCH", "Consent/1", b"", 405, Action::Update),
+            ("PATCH", "Consent/1", b"{", 400, Action::Update),
             ("PUT", "Patient/1", b"{", 400, Action::Update),
             ("POST", "Observation", b"{", 400, Action::Create),
             ("POST", "Observation/_search", b"code=1", 415, Action::Query),
@@ -185,8 +185,8 @@ fn what_is_wrong_after_authentication_is_traced_as_what_it_would_have_done() {
             assert_eq!(world.trace_rows(), before + 1, "{method} {path}");
             assert_eq!(world.last_traced(), (action, status), "{method} {path}");
         }
-        let answer = system.send("DELETE", "Consent/1", &JSON, Vec::new());
-        assert_eq!(answer.header("allow"), "GET, HEAD, PUT");
+        let answer = system.send("POST", "Consent/1", &JSON, Vec::new());
+        assert_eq!(answer.header("allow"), "GET, HEAD, PUT, PATCH, DELETE");
         let before = world.trace_rows();
         world.bearer(None).get("Nonsense").refuses(401, "login", None);
         assert_eq!(world.trace_rows(), before, "before authentication it is counted and logged only");

@@ -165,7 +165,7 @@ pub(crate) fn depositor(unit: &Unit, caller: &Caller, pid: Pid) -> Result<Access
 }
 
 pub(crate) fn reader(unit: &Unit, caller: &Caller, pid: Pid, resource_type: &str) -> Result<Access, Problem> {
-    let target = Target { resource_type: kind(resource_type), place: Some((pid, Rid::PATIENT)) };
+    let target = Target { resource_type: kind(resource_type), place: Some((pid, Rid::PATIENT)), alias: None };
     open(unit, caller, &Interaction::Read(target))
 }
 

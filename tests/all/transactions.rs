@@ -49,7 +49,8 @@ impl Desk {
     /// The one Observation of this identifier.
     #[track_caller]
     pub(crate) fn one(&self, identifier: &str) -> Value {
-        let mut found = self.doctor.search(&format!("Observation?patient={}&identifier=urn:oid:1.2.3%7C{identifier}", self.patient));
+        let mut found =
+            self.doctor.search(&format!("Observation?patient={}&identifier=urn:oid:1.2.3%7C{identifier}", self.patient));
         assert_eq!(found.len(), 1, "{identifier}");
         found.remove(0)
     }
@@ -219,7 +220,15 @@ fn any_failure_is_one_operation_outcome_at_its_entry_and_nothing_is_stored() {
             (post(unresolved), 422, "Bundle.entry[2].resource.hasMember[0].reference"),
             (post(invalid), 422, "Bundle.entry[2].resource.status"),
             (entry("GET", "Observation/nowhere", None), 404, "Bundle.entry[2]"),
-            (with(entry("PUT", &format!("Observation/{kept}"), Some(updated(desk.plain("kept"), &kept, "final"))), "ifMatch", "W/\"9\""), 412, "Bundle.entry[2]"),
+            (
+                with(
+                    entry("PUT", &format!("Observation/{kept}"), Some(updated(desk.plain("kept"), &kept, "final"))),
+                    "ifMatch",
+                    "W/\"9\"",
+                ),
+                412,
+                "Bundle.entry[2]",
+            ),
         ];
         for (bad, status, at) in failing {
             let entries = vec![
@@ -228,7 +237,8 @@ fn any_failure_is_one_operation_outcome_at_its_entry_and_nothing_is_stored() {
                 bad,
             ];
             // The last of them is about the entry before it: that one goes.
-            let entries = if status == 412 { vec![entries[0].clone(), post(desk.plain("other")), entries[2].clone()] } else { entries };
+            let entries =
+                if status == 412 { vec![entries[0].clone(), post(desk.plain("other")), entries[2].clone()] } else { entries };
             let answer = desk.transact(entries);
             assert_eq!(answer.status, status, "{at}: {}", answer.text());
             answer.refuses(status, "", Some(at));
@@ -245,7 +255,8 @@ fn the_same_resource_twice_fails_also_through_conditional_urls() {
         let id = desk.stored("one");
         let before = rows(world);
         let put = || entry("PUT", &format!("Observation/{id}"), Some(updated(desk.plain("one"), &id, "amended")));
-        let by_criteria = |method: &str, body: Option<Value>| entry(method, &format!("Observation?{}", desk.criteria("one")), body);
+        let by_criteria =
+            |method: &str, body: Option<Value>| entry(method, &format!("Observation?{}", desk.criteria("one")), body);
         let if_none = || with(post(desk.plain("one")), "ifNoneExist", &desk.criteria("one"));
         let pairs = [
             [put(), put()],
@@ -344,8 +355,17 @@ fn a_patch_comes_as_parameters_or_as_a_binary_of_its_media_type() {
         };
         let bodies = [
             (replace_status("amended"), "amended"),
-            (binary("application/json-patch+json", r#"[{"op": "replace", "path": "/status", "value": "corrected"}]"#), "corrected"),
-            (binary("application/xml-patch+xml", "<diff xmlns:f=\"http://hl7.org/fhir\"><replace sel=\"f:Observation/f:status/@value\">final</replace></diff>"), "final"),
+            (
+                binary("application/json-patch+json", r#"[{"op": "replace", "path": "/status", "value": "corrected"}]"#),
+                "corrected",
+            ),
+            (
+                binary(
+                    "application/xml-patch+xml",
+                    "<diff xmlns:f=\"http://hl7.org/fhir\"><replace sel=\"f:Observation/f:status/@value\">final</replace></diff>",
+                ),
+                "final",
+            ),
         ];
         for (body, status) in bodies {
             assert_eq!(statuses(&desk.transact(vec![patch(body)]).expect(200)), ["200"]);
@@ -405,7 +425,8 @@ fn two_resources_that_refer_to_each_other_leave_together() {
             named(B, post(desk.observation("b", "derivedFrom", member(A)))),
         ];
         desk.transact(entries).expect(200);
-        let delete = |identifier: &str| entry("DELETE", &format!("Observation/{}", desk.one(identifier)["id"].as_str().unwrap()), None);
+        let delete =
+            |identifier: &str| entry("DELETE", &format!("Observation/{}", desk.one(identifier)["id"].as_str().unwrap()), None);
         let (a, b) = (delete("a"), delete("b"));
         desk.transact(vec![a.clone()]).refuses(409, "", None);
         assert_eq!(statuses(&desk.transact(vec![a, b]).expect(200)), ["204", "204"]);

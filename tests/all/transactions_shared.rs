@@ -26,7 +26,8 @@ fn overlapping_transactions_of_eight_writers_are_each_whole_or_nothing() {
         let done: Vec<(String, u16)> = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..8)
                 .map(|writer| {
-                    let (system, counter, counter_url, of, child, desk) = (system.clone(), &counter, &counter_url, &of, &child, &desk);
+                    let (system, counter, counter_url, of, child, desk) =
+                        (system.clone(), &counter, &counter_url, &of, &child, &desk);
                     scope.spawn(move || {
                         let mut done = Vec::new();
                         for round in 0..rounds {
@@ -83,7 +84,8 @@ fn the_rules_of_each_entry_fail_the_whole_transaction() {
         let mine = || post(desk.plain("mine"));
         let of_patient = entry("DELETE", &format!("Patient/{}", desk.patient), None);
         let not_authorised = entry("GET", &format!("Observation?patient={child}"), None);
-        let not_writable = post(json!({"resourceType": "Provenance", "target": [{"reference": format!("Patient/{}", desk.patient)}],
+        let not_writable =
+            post(json!({"resourceType": "Provenance", "target": [{"reference": format!("Patient/{}", desk.patient)}],
             "recorded": "2026-11-24T10:00:00Z", "agent": [{"who": {"display": "x"}}]}));
         for bad in [of_patient, not_authorised, not_writable] {
             let alone = desk.doctor.post("", &bundle("transaction", vec![bad.clone()]));
@@ -93,7 +95,13 @@ fn the_rules_of_each_entry_fail_the_whole_transaction() {
             }
         }
         assert_eq!(world.counts(), before, "nothing is stored");
-        assert_eq!(world.stranger().post("", &bundle("transaction", vec![entry("GET", &format!("Patient/{}", desk.patient), None)])).status, 403);
+        assert_eq!(
+            world
+                .stranger()
+                .post("", &bundle("transaction", vec![entry("GET", &format!("Patient/{}", desk.patient), None)]))
+                .status,
+            403
+        );
     });
 }
 

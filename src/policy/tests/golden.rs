@@ -148,8 +148,8 @@ fn create(resource: &str, record: Option<RecordName>) -> Interaction {
 
 fn interaction(name: &str, who: &str) -> Interaction {
     let here = || RecordName::Pid(PID);
-    let target = |resource: &str| Target { resource_type: resource_type(resource), place: Some((PID, Rid(3))) };
-    let nowhere = |resource: &str| Target { resource_type: resource_type(resource), place: None };
+    let target = |resource: &str| Target { resource_type: resource_type(resource), place: Some((PID, Rid(3))), alias: None };
+    let nowhere = |resource: &str| Target { resource_type: resource_type(resource), place: None, alias: None };
     match name {
         "existence" => Interaction::Existence { ins: Some(ins()) },
         "read" => Interaction::Read(target("Observation")),
@@ -163,9 +163,11 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "search-trace" => search("AuditEvent", SearchPlace::Record(here())),
         "cohort" => search("Observation", SearchPlace::Cohort),
         "cohort-trace" => search("AuditEvent", SearchPlace::Cohort),
-        "read-directory" => {
-            Interaction::Read(Target { resource_type: resource_type("Organization"), place: Some((Pid::DIRECTORY, Rid(4))) })
-        }
+        "read-directory" => Interaction::Read(Target {
+            resource_type: resource_type("Organization"),
+            place: Some((Pid::DIRECTORY, Rid(4))),
+            alias: None,
+        }),
         "search-directory" => search("Organization", SearchPlace::Directory),
         "search-record-type-in-directory" => search("Observation", SearchPlace::Directory),
         "read-nowhere" => Interaction::Read(nowhere("Observation")),
@@ -195,7 +197,7 @@ fn facts_for(who: &str, interaction: &Interaction, record: Option<&Facts>) -> Op
     let named = match record_concerned(&caller(who), interaction)? {
         RecordName::Pid(pid) => pid == PID,
         RecordName::Ins(named) => named == ins(),
-        RecordName::Unknown => false,
+        RecordName::Alias(_) | RecordName::Unknown => false,
     };
     record.filter(|_| named).cloned()
 }

@@ -6,7 +6,7 @@ use crate::ids::{Pid, Rid};
 use crate::policy::{Facts, Masks, Permit, ReadScope, RecordState, Rule, decide, grants, record_status};
 
 fn read(who: &str, facts: &Facts) -> Result<Permit, Rule> {
-    let target = Target { resource_type: resource_type("Observation"), place: Some((PID, Rid(3))) };
+    let target = Target { resource_type: resource_type("Observation"), place: Some((PID, Rid(3))), alias: None };
     decide(&caller(who), &Interaction::Read(target), Some(facts), NOW).map_err(|denial| denial.rule)
 }
 
@@ -100,7 +100,7 @@ fn td02_tells_each_caller_his_own_status_and_nothing_to_the_patient() {
 
 #[test]
 fn a_professional_changes_only_the_consents_that_he_wrote() {
-    let target = Target { resource_type: resource_type("Consent"), place: Some((PID, Rid(3))) };
+    let target = Target { resource_type: resource_type("Consent"), place: Some((PID, Rid(3))), alias: None };
     let interaction = Interaction::UpdateConsent { target, if_match: None, body: autorisation("gp") };
     let permit = decide(&caller("gp"), &interaction, Some(&facts(RecordState::Open)), NOW).unwrap();
     assert_eq!(permit.scope(), &ReadScope::Own(PID));

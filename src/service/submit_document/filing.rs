@@ -289,7 +289,7 @@ fn made_of(context: &Context<'_>, rules: &WholeRecord, document: &Stored) -> Res
         let body = provenance.resource()?;
         let targets = body.get("target").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let references = targets.iter().filter_map(|target| target.get("reference").and_then(Value::as_str));
-        places.extend(references.filter_map(|reference| context.server.place(reference)));
+        places.extend(references.filter_map(|reference| context.place(reference)));
     }
     let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
     let origins = store::record_origins(context.unit, rules, &rids)?;

@@ -4,6 +4,7 @@
 //! What is wrong with the document is kept, and told only after `decide`: a caller without right gets the answer of the rules.
 use super::{checks, content};
 use crate::cda::{self, Header};
+use crate::fhir::interaction::Then;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource};
 use crate::service::Request;
 use crate::store::Original;
@@ -93,7 +94,7 @@ static QUEUE: Semaphore = Semaphore::const_new(1024);
 impl Deposits {
     /// Prepares the documents of a request on a thread beside those that answer.
     pub(crate) async fn of(request: &Arc<Request>) -> Self {
-        if !entries(&request.interaction).any(|interaction| matches!(interaction, Interaction::Deposit { .. })) {
+        if !entries(&request.interaction).any(|interaction| deposit(interaction).is_some()) {
             return Self::default();
         }
         let (Ok(_place), Ok(_core)) = (QUEUE.try_acquire(), CORES.acquire().await) else {
@@ -101,11 +102,7 @@ impl Deposits {
         };
         let shared = Arc::clone(request);
         let prepared = tokio::task::spawn_blocking(move || {
-            let prepare = |interaction: &Interaction| match interaction {
-                Interaction::Deposit { body, .. } => Some(prepare(body)),
-                _ => None,
-            };
-            Self(entries(&shared.interaction).map(prepare).collect())
+            Self(entries(&shared.interaction).map(|interaction| deposit(interaction).map(prepare)).collect())
         });
         // The thread ends without a result only by a defect.
         let Ok(prepared) = prepared.await else {
@@ -125,9 +122,18 @@ impl Deposits {
     }
 }
 
-fn entries(interaction: &Interaction) -> Box<dyn Iterator<Item = &Interaction> + Send + '_> {
+fn entries(interaction: &Interaction) -> Box<dyn Iterator<Item = Option<&Interaction>> + Send + '_> {
     match interaction {
-        Interaction::Transaction { entries } => Box::new(entries.iter().map(|entry| &entry.interaction)),
-        single => Box::new(std::iter::once(single)),
+        Interaction::Transaction { entries } => Box::new(entries.iter().map(|entry| entry.interaction.as_ref().ok())),
+        single => Box::new(std::iter::once(Some(single))),
+    }
+}
+
+/// The DocumentReference of a deposit, also of a conditional one.
+fn deposit(interaction: Option<&Interaction>) -> Option<&Resource> {
+    match interaction? {
+        Interaction::Deposit { body, .. } => Some(body),
+        Interaction::Conditional { then: Then::Create(created), .. } => deposit(Some(created)),
+        _other => None,
     }
 }

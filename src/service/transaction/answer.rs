@@ -80,9 +80,8 @@ fn status_line(status: u16) -> String {
 
 /// The same problem, said of one entry of the Bundle.
 pub fn relocate(index: usize, problem: &Problem) -> Problem {
-    let issues = problem
-        .issues()
-        .map(|issue| Issue { expression: Some(location(index, issue.expression.as_deref())), ..issue.clone() });
+    let issues =
+        problem.issues().map(|issue| Issue { expression: Some(location(index, issue.expression.as_deref())), ..issue.clone() });
     Problem::from_issues(issues.collect()).unwrap_or_else(|| problem.clone())
 }
 

@@ -31,7 +31,6 @@ pub(super) fn matches(run: &Run<'_>, sought: Sought<'_>, entered: &mut Entered) 
     let request = alias::resolved(run.unit, &request)?;
     let (access, facts) = enter(&request, &request.interaction, run.unit, entered)?;
     let context = Context { server: run.server, unit: run.unit, request: &request, facts: facts.as_ref(), within: None };
-    let Interaction::Search { parameters, .. } = &request.interaction else { return Ok((Vec::new(), search::nothing(&context)?)) };
     let query = search::parse(&context, resource_type, parameters)?;
     let page = PageRequest { count: ENOUGH, total: false, cursor: None };
     let found = search::found(&context, &access, &query, &page)?;

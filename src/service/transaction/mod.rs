@@ -31,10 +31,8 @@ use std::collections::BTreeSet;
 pub(crate) struct Within<'a> {
     /// Number of what the entry makes.
     pub(super) rid: Option<Rid>,
-    /// What the other entries make, delete and are called.
+    /// What the other entries make and delete.
     pub(super) links: &'a Links,
-    /// fullUrl of the entry.
-    pub(super) full_url: Option<&'a str>,
 }
 
 /// What every part of a transaction needs.
@@ -159,9 +157,7 @@ fn concerned(interaction: &Interaction) -> Interaction {
         Interaction::Conditional { resource_type, then: Then::Update { record, .. }, .. }
         | Interaction::Create { resource_type, record, .. } => in_record(*resource_type, record),
         Interaction::Conditional { resource_type, place, .. } => search(*resource_type, place.clone()),
-        Interaction::Update { target, .. }
-        | Interaction::UpdateConsent { target, .. }
-        | Interaction::Patch { target, .. }
+        Interaction::Update { target, .. } | Interaction::UpdateConsent { target, .. } | Interaction::Patch { target, .. }
             if target.place.is_some() || target.alias.is_some() =>
         {
             Interaction::Delete { target: target.clone(), if_match: None }

@@ -208,15 +208,19 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "one statement of a test, run once")]
     pub(crate) fn last_traced(&self) -> (Action, u16) {
         use diesel::RunQueryDsl;
-        let newest = "SELECT action, status FROM audit ORDER BY at DESC, seq DESC LIMIT 1";
+        let newest = "SELECT at, seq, action, status FROM audit ORDER BY at DESC, seq DESC LIMIT 1";
         let rows: Vec<Traced> = match self.database.strip_prefix("sqlite:") {
+            // Reads are traced beside the database, writes and their refusals in it.
             Some(file) => {
-                let mut trace = SqliteConnection::establish(&format!("{file}.trace")).unwrap();
-                diesel::sql_query(newest).load(&mut trace).unwrap()
+                let files = [file.to_owned(), format!("{file}.trace")];
+                let of_file = |file: &String| -> Vec<Traced> {
+                    diesel::sql_query(newest).load(&mut SqliteConnection::establish(file).unwrap()).unwrap()
+                };
+                files.iter().flat_map(of_file).collect()
             }
             None => diesel::sql_query(newest).load(&mut PgConnection::establish(&self.database).unwrap()).unwrap(),
         };
-        let row = rows.first().expect("a row of the trace");
+        let row = rows.iter().max_by_key(|row| (row.at, row.seq)).expect("a row of the trace");
         (Action::from_number(row.action).unwrap(), u16::try_from(row.status).unwrap())
     }
 
@@ -261,6 +265,10 @@ impl World {
 /// A row of the trace, as [`World::last_traced`] reads it.
 #[derive(diesel::QueryableByName)]
 struct Traced {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    at: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    seq: i64,
     #[diesel(sql_type = diesel::sql_types::SmallInt)]
     action: i16,
     #[diesel(sql_type = diesel::sql_types::SmallInt)]
