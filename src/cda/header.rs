@@ -38,6 +38,8 @@ pub struct Header {
     pub birth_time: Option<String>,
     /// `patient/administrativeGenderCode/@code`: M, F, UN.
     pub gender: Option<String>,
+    /// `patient/birthplace/place/addr/county`: INSEE code of the commune or country of birth.
+    pub birth_place: Option<String>,
     /// Names of the patient.
     pub names: Vec<PersonName>,
     /// `author`.
@@ -271,6 +273,10 @@ impl Document {
             patient_ids: role.map(Element::ids).unwrap_or_default(),
             birth_time: value(patient.and_then(|patient| patient.child("birthTime")), "value"),
             gender: value(patient.and_then(|patient| patient.child("administrativeGenderCode")), "code"),
+            birth_place: patient
+                .and_then(|patient| patient.at("birthplace/place/addr/county"))
+                .map(Element::text)
+                .filter(|code| !code.is_empty()),
             names: patient.map(Element::person_names).unwrap_or_default(),
             authors: root.children_named("author").filter_map(|author| author.child("assignedAuthor")).map(person).collect(),
             legal_authenticator: root.at("legalAuthenticator/assignedEntity").map(person),

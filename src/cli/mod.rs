@@ -1,5 +1,6 @@
 //! One type for each subcommand; the flags are its fields.
 mod demo;
+mod import;
 mod token;
 mod translate;
 
@@ -29,6 +30,8 @@ enum Task {
     Token(token::Token),
     /// Print the FHIR Bundle that a CDA document becomes, and the account of its coded nodes
     Translate(translate::Translate),
+    /// Deposit a folder of CDA documents, and report by kind what was read, made and not translated
+    Import(import::Import),
 }
 
 /// `dmp-fhir serve`.
@@ -52,6 +55,7 @@ impl Command {
             Task::Demo(demo) => demo.run(),
             Task::Token(token) => token.run(),
             Task::Translate(translate) => translate.run(),
+            Task::Import(import) => import.run(),
         }
     }
 }
@@ -78,12 +82,18 @@ fn say(text: &str) -> std::io::Result<()> {
 
 /// An error and its causes on standard error.
 pub(crate) fn complain(error: &dyn Error) {
-    let mut text = format!("dmp-fhir: {error}");
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
+    warn(text);
+}
+
+/// One line on standard error.
+fn warn(text: impl std::fmt::Display) {
+    let mut text = format!("dmp-fhir: {text}");
     text.push('\n');
     // Nothing is left to tell where even standard error is closed.
     drop(std::io::stderr().lock().write_all(text.as_bytes()));

@@ -14,15 +14,14 @@ pub mod routes;
 
 use crate::auth::{KeySource, LocalIssuer, Trust, Verifier};
 use crate::config::Settings;
-use crate::search::Keyer;
 use crate::service::Server;
-use crate::store::{self, Store};
+use crate::store;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -114,23 +113,13 @@ impl Running {
 /// # Errors
 /// [`StartError`] says which setting is not usable.
 pub fn serve(settings: Settings) -> Result<Running, StartError> {
-    let mut database = store::Settings::new(&settings.database);
-    database.master_key.clone_from(&settings.master_key);
-    database.deadline = Duration::from_secs(settings.request_seconds_max);
-    let store = Store::open(&database)?;
+    let server = Server::open(&settings, settings.public_url.clone())?;
     let listener =
         TcpListener::bind(settings.listen).map_err(|source| StartError::Listen { address: settings.listen, source })?;
     let address = listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    let base = settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}/fhir"));
-    let server = Arc::new(Server {
-        keyer: Keyer::new(store.search_secret()),
-        time_zone: settings.time_zone.clone(),
-        test_ins: settings.test_ins,
-        includes_max: settings.includes_max,
-        base: OnceLock::from(base.clone()),
-        store,
-    });
+    let base = server.base.get_or_init(|| format!("{scheme}://{address}/fhir")).clone();
+    let server = Arc::new(server);
     let state = web::Data::new(State {
         server: Arc::clone(&server),
         verifier: verifier(&settings, &base)?,

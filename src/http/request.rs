@@ -15,6 +15,7 @@ use crate::service::Server;
 use crate::service::search::query_string;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
+use base64::Engine;
 use serde_json::Value;
 
 /// Parameters that shape the answer and are no search parameters.
@@ -130,7 +131,7 @@ pub(crate) enum Sent<'a> {
 }
 
 impl Sent<'_> {
-    fn resource(self) -> Result<Resource, Problem> {
+    pub(super) fn resource(self) -> Result<Resource, Problem> {
         match self {
             Self::Bytes { content_type, bytes } => match media_type::body_format(content_type)? {
                 Format::Json => json::parse(bytes),
@@ -141,8 +142,18 @@ impl Sent<'_> {
         }
     }
 
-    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
+    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch, or a Binary that has
+    /// a patch of another language under its media type. <https://hl7.org/fhir/R4/http.html#patch>
     fn patch(self) -> Result<Patch, Problem> {
+        if let Self::Resource(Some(binary)) = &self
+            && binary.get("resourceType").and_then(Value::as_str) == Some("Binary")
+        {
+            let content_type = binary.get("contentType").and_then(Value::as_str);
+            let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
+            let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
+            let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
+            return Sent::Bytes { content_type, bytes: &bytes }.patch();
+        }
         if let Self::Bytes { content_type, bytes } = self {
             let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             match essence.as_str() {
@@ -245,7 +256,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
                 None => Ok(conditional(server, resource_type, parameters, Then::Delete { if_match })),
             }
         }
-        Route::Base => bundle::bundle(server, body.resource()?, entries_max),
+        Route::Base => bundle::bundle(server, body, entries_max),
     }
 }
 
@@ -321,7 +332,7 @@ fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace,
 }
 
 /// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.
-pub(crate) fn sent_parameters(content_type: Option<&str>, body: &[u8]) -> Result<Parameters, Problem> {
+pub(crate) fn sent_parameters(route: &Route, content_type: Option<&str>, body: &[u8]) -> Result<Parameters, Problem> {
     let bare = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if body.is_empty() {
         return Ok(Parameters::default());
@@ -330,9 +341,8 @@ pub(crate) fn sent_parameters(content_type: Option<&str>, body: &[u8]) -> Result
         let text = std::str::from_utf8(body).map_err(|_not_utf8| Problem::new(IssueKind::Malformed, "The form is not UTF-8"))?;
         return parameters(text);
     }
-    if media_type::body_format(content_type).is_err() {
-        let text = "Parameters are sent as application/x-www-form-urlencoded or as a Parameters resource";
-        return Err(Problem::new(IssueKind::MediaTypeUnsupported, text));
+    if !route.is_operation() {
+        return Err(Problem::new(IssueKind::MediaTypeUnsupported, "_search takes application/x-www-form-urlencoded"));
     }
     operation_parameters(&Sent::Bytes { content_type, bytes: body }.resource()?)
 }

@@ -49,15 +49,12 @@ pub(crate) enum Route {
 impl Route {
     /// Whether a POST to it brings parameters and no resource.
     pub(super) fn takes_parameters(&self) -> bool {
-        matches!(
-            self,
-            Self::Search { .. }
-                | Self::SearchAll
-                | Self::Compartment { .. }
-                | Self::Everything { .. }
-                | Self::LastN
-                | Self::DocRef
-        )
+        self.is_operation() || matches!(self, Self::Search { .. } | Self::SearchAll | Self::Compartment { .. })
+    }
+
+    /// Whether it is an operation that takes a Parameters resource, too.
+    pub(super) fn is_operation(&self) -> bool {
+        matches!(self, Self::Everything { .. } | Self::LastN | Self::DocRef)
     }
 }
 

@@ -175,7 +175,7 @@ async fn parse(
         let bytes = sent.unpack(state.settings.body_bytes_max)?;
         let content_type = text(&headers, header::CONTENT_TYPE);
         if with_form {
-            parameters.0.extend(request::sent_parameters(content_type, &bytes)?.0);
+            parameters.0.extend(request::sent_parameters(&route, content_type, &bytes)?.0);
         }
         let asked = Asked {
             raw: request::wants_raw(&headers, &parameters),

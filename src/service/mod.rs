@@ -30,14 +30,16 @@ mod withdraw;
 
 use crate::audit::{Action, Event, EventOutcome, Outcome};
 use crate::auth::Caller;
+use crate::config::Settings;
 use crate::fhir::interaction::{HistoryPlace, Return, Target, Then};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, Facts};
 use crate::search::Keyer;
-use crate::store::{self, Access, Recorded, Store, Unit};
+use crate::store::{self, Access, Recorded, Store, StoreError, Unit};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use submit_document::{Deposits, Preparation};
 use transaction::Within;
 
@@ -58,6 +60,25 @@ pub struct Server {
 }
 
 impl Server {
+    /// Opens the store of these settings: all that a use case needs, without a listener.
+    ///
+    /// # Errors
+    /// What [`Store::open`] refuses.
+    pub fn open(settings: &Settings, base: Option<String>) -> Result<Self, StoreError> {
+        let mut database = store::Settings::new(&settings.database);
+        database.master_key.clone_from(&settings.master_key);
+        database.deadline = Duration::from_secs(settings.request_seconds_max);
+        let store = Store::open(&database)?;
+        Ok(Self {
+            keyer: Keyer::new(store.search_secret()),
+            time_zone: settings.time_zone.clone(),
+            test_ins: settings.test_ins,
+            includes_max: settings.includes_max,
+            base: base.map_or_else(OnceLock::new, OnceLock::from),
+            store,
+        })
+    }
+
     /// FHIR base URL.
     #[must_use]
     pub fn base(&self) -> &str {

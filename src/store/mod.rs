@@ -22,6 +22,7 @@ mod engine;
 mod error;
 mod facts;
 mod flights;
+mod history;
 mod migrate;
 mod order;
 mod ordered;
@@ -42,10 +43,14 @@ pub use audit::{AuditCursor, audit_read, audit_search};
 pub use document::{DocumentTwin, Original, document_find, document_get, document_put, document_register};
 pub use error::StoreError;
 pub use facts::{facts_write, record_create};
+pub use history::{HistoryOf, HistoryRequest, history_page};
 pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
-pub use resource::{NewResource, Stored, resource_by_origin, resource_put, resource_read, resource_version_read};
+pub use resource::{
+    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_version_read,
+    resource_withdrawn,
+};
 pub use rules::{
     authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
     record_search, resource_put_versions,

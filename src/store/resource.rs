@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::fhir::outcome::IssueKind;
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
+use crate::policy::permit::label;
 use crate::search::{IndexRows, Key};
 use diesel::sql_types::{BigInt, Binary, Double, Integer, SmallInt, Text};
 use std::collections::{HashMap, HashSet};
@@ -25,13 +26,19 @@ pub struct Stored {
     pub version: i64,
     /// `meta.lastUpdated`.
     pub updated: Millis,
-    /// Minified FHIR JSON.
+    /// Minified FHIR JSON; empty for a deletion.
     pub body: Vec<u8>,
     /// Bits of [`crate::policy::permit::label`].
     pub labels: i32,
 }
 
 impl Stored {
+    /// Whether this version is the deletion of the resource: it has no body.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// The body, read.
     ///
     /// # Errors
@@ -73,7 +80,8 @@ pub(super) type Columns = (BigInt, BigInt, SmallInt, BigInt, BigInt, Integer, Bi
 pub(super) type Row = (i64, i64, i16, i64, i64, i32, Vec<u8>);
 
 pub(super) fn stored(row: Row) -> Result<Stored, StoreError> {
-    let body = body::unpack(&row.6)?;
+    // A deletion has no bytes at all; a packed body is never empty.
+    let body = if row.6.is_empty() { Vec::new() } else { body::unpack(&row.6)? };
     with_body(row, body)
 }
 
@@ -105,10 +113,25 @@ pub fn resource_read(unit: &Unit, access: &Access, resource_type: ResourceType, 
     Ok(row.map(stored).transpose()?)
 }
 
-/// A version of a resource, present or superseded, where the caller may see the present one.
+/// Whether the access would see this resource if it were not withdrawn or deleted: who may be told that it is gone (410).
 ///
 /// # Errors
 /// Where the database fails.
+pub fn resource_withdrawn(unit: &Unit, access: &Access, resource_type: ResourceType, rid: Rid) -> Result<bool, Problem> {
+    if access.pid().is_none() {
+        return Ok(false);
+    }
+    let mut sql = select::select_with_withdrawn(unit, access, "r.rid");
+    sql.push(" AND r.rid = ").integer(rid.0).push(" AND r.type = ").integer(i64::from(resource_type.number()));
+    sql.push(" AND (r.labels & ").integer(i64::from(label::WITHDRAWN)).push(") <> 0");
+    Ok(unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
+}
+
+/// A version of a resource, present or superseded, where the caller may see the present one, or where that is a deletion
+/// which he may be told of: what was before a deletion stays readable, what its author withdrew does not (decision 2).
+///
+/// # Errors
+/// `ResourceDeleted` (410) for a version that is a deletion, and for each one of a withdrawn document.
 pub fn resource_version_read(
     unit: &Unit,
     access: &Access,
@@ -116,7 +139,20 @@ pub fn resource_version_read(
     rid: Rid,
     version: i64,
 ) -> Result<Option<Stored>, Problem> {
-    let Some(present) = resource_read(unit, access, resource_type, rid)? else { return Ok(None) };
+    if access.pid().is_none() {
+        return Ok(None);
+    }
+    let mut sql = select::select_with_withdrawn(unit, access, COLUMNS);
+    sql.push(" AND r.rid = ").integer(rid.0).push(" AND r.type = ").integer(i64::from(resource_type.number()));
+    let row = unit.run(|connection| sql.first::<Columns, Row>(connection))?;
+    let Some(present) = row.map(stored).transpose()? else { return Ok(None) };
+    if version > present.version || version < 1 {
+        return Ok(None);
+    }
+    let gone = || Problem::new(IssueKind::ResourceDeleted, "This version is the deletion of the resource");
+    if present.labels & label::WITHDRAWN != 0 && (!present.is_deletion() || version == present.version) {
+        return Err(gone());
+    }
     if present.version == version {
         return Ok(Some(present));
     }
@@ -124,7 +160,10 @@ pub fn resource_version_read(
         unit.sql("SELECT h.pid, h.rid, h.type, h.version, h.updated, h.labels, h.body FROM history AS h WHERE h.pid = ");
     sql.integer(present.pid.0).push(" AND h.rid = ").integer(rid.0).push(" AND h.version = ").integer(version);
     let row = unit.run(|connection| sql.first::<Columns, Row>(connection))?;
-    Ok(row.map(stored).transpose()?)
+    match row.map(stored).transpose()? {
+        Some(old) if old.is_deletion() || old.labels & label::WITHDRAWN != 0 => Err(gone()),
+        found => Ok(found),
+    }
 }
 
 /// Which resources of the access's record these origins made: translating again updates them.
@@ -136,6 +175,43 @@ pub fn resource_by_origin(unit: &Unit, access: &Access, origins: &[i64]) -> Resu
     sql.push(" AND r.origin <> 0 AND r.origin").in_list(origins.iter().copied());
     let rows = unit.run(|connection| sql.load::<(BigInt, BigInt), (i64, i64)>(connection))?;
     Ok(rows.into_iter().map(|(origin, rid)| (origin, Rid(rid))).collect())
+}
+
+/// Deletes a resource of the access's record: a version without body and index rows takes its place, withdrawn for every
+/// reader, with the authors of the old one; that goes to the history. Its number may come back as its next version.
+///
+/// Answers the version of the deletion; `None` where there is nothing to delete, because it never was or is deleted.
+/// Whether the caller may is his service's question: this looks at no label.
+///
+/// # Errors
+/// Where the access may not write in one record; where the database fails.
+pub fn resource_delete(unit: &Unit, access: &Access, resource_type: ResourceType, rid: Rid) -> Result<Option<i64>, Problem> {
+    let pid = access.writable(unit)?;
+    unit.lock(pid)?;
+    let mut sql = select::whole(unit, pid, rid, "r.version, r.labels, r.class, r.origin, r.body");
+    sql.push(" AND r.type = ").integer(i64::from(resource_type.number()));
+    type Columns = (BigInt, Integer, Text, BigInt, Binary);
+    let row = unit.run(|connection| sql.first::<Columns, (i64, i32, String, i64, Vec<u8>)>(connection))?;
+    let Some((version, labels, class, origin, body)) = row else { return Ok(None) };
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let version = version.saturating_add(1);
+    let mut sql = unit.sql("SELECT who FROM author WHERE pid = ");
+    sql.integer(pid.0).push(" AND rid = ").integer(rid.0);
+    let deletion = NewResource {
+        rid,
+        resource_type,
+        version,
+        body: Vec::new(),
+        rows: IndexRows { ts: IndexRows::NO_DATE, ..IndexRows::default() },
+        labels: labels | label::WITHDRAWN,
+        class: Some(class).filter(|class| !class.is_empty()),
+        origin: Some(origin).filter(|origin| *origin != 0),
+        authors: unit.run(|connection| sql.load::<Text, String>(connection))?,
+    };
+    resource_put(unit, access, std::slice::from_ref(&deletion))?;
+    Ok(Some(version))
 }
 
 /// What is in the place of a new version.
@@ -250,7 +326,8 @@ fn insert_resources(unit: &Unit, pid: Pid, updated: i64, new: &[NewResource]) ->
     let level = unit.shared().compression;
     let mut packed = Vec::with_capacity(new.len());
     for resource in new {
-        packed.push((resource, body::pack(&resource.body, level)?));
+        let body = if resource.body.is_empty() { Vec::new() } else { body::pack(&resource.body, level)? };
+        packed.push((resource, body));
     }
     rows::insert(&packed, |chunk, tuples| {
         let mut sql = Sql::new(

@@ -6,8 +6,9 @@ use super::unit::{Unit, WholeRecord};
 use super::{document, search, select};
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
+use crate::policy::permit::label;
 use crate::search::Plan;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 use std::collections::HashMap;
 
 /// Every Consent of the record that a client wrote: never one translated from a document (DESIGN section 5).
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 pub fn record_consents(unit: &Unit, record: &WholeRecord) -> Result<Vec<Stored>, Problem> {
     let pid = record.access().writable(unit)?;
     let mut sql = select::whole_record(unit, pid, COLUMNS);
-    sql.push(" AND r.origin = 0 AND r.type = ")
+    sql.push(" AND r.origin = 0 AND length(r.body) > 0 AND r.type = ")
         .integer(i64::from(ResourceType::parse("Consent").map_or(0, ResourceType::number)));
     let rows = unit.run(|connection| sql.load::<Columns, Row>(connection))?;
     Ok(rows.into_iter().map(stored).collect::<Result<_, _>>()?)
@@ -34,19 +35,22 @@ pub fn authored_by(unit: &Unit, record: &WholeRecord, rid: Rid, who: &str) -> Re
     Ok(unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
 }
 
-/// Writes new versions of resources that are here: labels, class, origin and authors stay those of the old version.
+/// Writes new versions of resources that are here: labels, class, origin and authors stay those of the old version. What
+/// was deleted comes back: it is not withdrawn any more.
 ///
 /// # Errors
 /// What [`resource_put`] refuses; where the database fails.
 pub fn resource_put_versions(unit: &Unit, record: &WholeRecord, new: Vec<NewResource>) -> Result<(), Problem> {
     let pid = record.access().writable(unit)?;
     let rids = || new.iter().map(|resource| resource.rid.0).collect::<Vec<_>>();
-    let mut sql = select::whole_record(unit, pid, "r.rid, r.labels, r.class, r.origin");
+    let mut sql = select::whole_record(unit, pid, "r.rid, r.labels, r.class, r.origin, length(r.body)");
     sql.push(" AND r.rid").in_list(rids());
-    type Kept = (BigInt, diesel::sql_types::Integer, Text, BigInt);
-    let kept = unit.run(|connection| sql.load::<Kept, (i64, i32, String, i64)>(connection))?;
+    type Kept = (BigInt, Integer, Text, BigInt, Integer);
+    let kept = unit.run(|connection| sql.load::<Kept, (i64, i32, String, i64, i32)>(connection))?;
+    // A deletion is undone by the next version; what its author withdrew stays withdrawn.
+    let labels = |labels: i32, length: i32| if length == 0 { labels & !label::WITHDRAWN } else { labels };
     let kept: HashMap<i64, (i32, String, i64)> =
-        kept.into_iter().map(|(rid, labels, class, origin)| (rid, (labels, class, origin))).collect();
+        kept.into_iter().map(|(rid, old, class, origin, length)| (rid, (labels(old, length), class, origin))).collect();
     let mut sql = unit.sql("SELECT rid, who FROM author WHERE pid = ");
     sql.integer(pid.0).push(" AND rid").in_list(rids());
     let mut authors: HashMap<i64, Vec<String>> = HashMap::new();
@@ -69,7 +73,8 @@ pub fn resource_put_versions(unit: &Unit, record: &WholeRecord, new: Vec<NewReso
     resource_put(unit, record.access(), &new)
 }
 
-/// The present version of a resource of the record.
+/// The present version of a resource of the record, also where it is a deletion ([`Stored::is_deletion`]): what comes next
+/// is the version after it.
 ///
 /// # Errors
 /// Where the database fails.
@@ -87,7 +92,9 @@ pub fn record_resource(
 /// # Errors
 /// Where the database fails.
 pub fn record_places(unit: &Unit, record: &WholeRecord, places: &[(Pid, Rid)]) -> Result<Vec<Stored>, Problem> {
-    search::resource_places(unit, record.access(), places)
+    let mut found = search::resource_places(unit, record.access(), places)?;
+    found.retain(|stored| !stored.is_deletion());
+    Ok(found)
 }
 
 /// The resources of the record that fulfil a plan which the index decides alone, at most `count`, newest first.
@@ -96,7 +103,9 @@ pub fn record_places(unit: &Unit, record: &WholeRecord, places: &[(Pid, Rid)]) -
 /// Where the database fails.
 pub fn record_search(unit: &Unit, record: &WholeRecord, plan: &Plan, count: usize) -> Result<Vec<Stored>, Problem> {
     let page = PageRequest { count, total: false, cursor: None };
-    Ok(search::resource_search(unit, record.access(), plan, &page, &mut |_| true)?.resources)
+    let mut found = search::resource_search(unit, record.access(), plan, &page, &mut |_| true)?.resources;
+    found.retain(|stored| !stored.is_deletion());
+    Ok(found)
 }
 
 /// Which resources of the record these origins made.

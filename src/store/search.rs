@@ -2,7 +2,7 @@
 use super::error::StoreError;
 use super::order::{Order, OrderColumns};
 use super::page::{self, Page, PageRequest, Position, SortValue};
-use super::resource::{COLUMNS, Columns, Row, Stored, stored, with_body};
+use super::resource::{COLUMNS, Columns, Row, Stored, stored};
 use super::select::{self, Reader};
 use super::sql::Sql;
 use super::unit::{Access, Scope, Unit};
@@ -23,11 +23,6 @@ const DRIVER_ROWS: i64 = 64;
 
 /// The columns of a resource before its body.
 const COLUMNS_BEFORE_BODY: &str = "r.pid, r.rid, r.type, r.version, r.updated, r.labels, ";
-
-/// A packed body is never empty: an empty column is a body that was not asked for.
-fn hit_stored(row: Row) -> Result<Stored, StoreError> {
-    if row.6.is_empty() { with_body(row, Vec::new()) } else { stored(row) }
-}
 
 /// Places in a chunk of [`resource_places`] and [`resource_referring`].
 const PLACES: usize = 1000;
@@ -96,14 +91,8 @@ pub fn resource_search(
 impl Search<'_> {
     /// What a cursor is sealed about: this query of this caller in this place.
     pub(super) fn about(&self) -> Vec<u8> {
-        let place = match self.access.scope() {
-            Scope::Record(pid, _) => format!("record {}", pid.0),
-            Scope::Own(pid) => format!("own {}", pid.0),
-            Scope::Cohort => "cohort".to_owned(),
-            Scope::Directory => "directory".to_owned(),
-            Scope::Patient(pid) => format!("patient {pid:?}"),
-        };
-        openssl::sha::sha256(format!("{place} {} {:?}", self.access.who(), self.plan).as_bytes()).to_vec()
+        let (place, who) = (self.access.place(), self.access.who());
+        openssl::sha::sha256(format!("{place} {who} {:?}", self.plan).as_bytes()).to_vec()
     }
 
     /// One record, or the directory: the index gives the order, and the page ends the reading.
@@ -258,7 +247,7 @@ impl Search<'_> {
         let rows = self.unit.run(|connection| sql.load::<HitColumns, HitRow>(connection))?;
         let hit = |(row, ts, first, second): HitRow| -> Result<Hit, StoreError> {
             let keys = self.order.values(ts, row.4, [first, second]);
-            Ok(Hit { stored: hit_stored(row)?, keys })
+            Ok(Hit { stored: stored(row)?, keys })
         };
         Ok(rows.into_iter().map(hit).collect::<Result<_, _>>()?)
     }
@@ -313,6 +302,10 @@ impl Search<'_> {
         type Columns = (BigInt, BigInt, Binary, Binary);
         let row = self.unit.run(|connection| sql.first::<Columns, (i64, i64, Vec<u8>, Vec<u8>)>(connection))?;
         let Some((version, updated, packed, rows)) = row else { return Ok(None) };
+        // It was deleted then, and has come back since.
+        if packed.is_empty() {
+            return Ok(None);
+        }
         let rows = rows::from_bytes(&rows).ok_or(StoreError::Damaged("index rows in history"))?;
         let stored = Stored {
             pid: Pid(pid),

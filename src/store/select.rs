@@ -45,21 +45,34 @@ impl<'a> Reader<'a> {
 
     /// Writes the condition under which the resource `alias` is visible.
     pub(super) fn visible(&self, sql: &mut Sql, alias: &str) {
+        self.condition(sql, alias, label::WITHDRAWN);
+    }
+
+    /// Writes the condition under which the resource `alias` is visible, or would be if it were not withdrawn: who may be
+    /// told that something is gone.
+    pub(super) fn visible_or_withdrawn(&self, sql: &mut Sql, alias: &str) {
+        self.condition(sql, alias, 0);
+    }
+
+    /// `withdrawn`: the bit of [`label::WITHDRAWN`] where it hides a resource, 0 where it does not.
+    fn condition(&self, sql: &mut Sql, alias: &str, withdrawn: i32) {
+        let hides = |hard: i32| (hard & !label::WITHDRAWN) | (hard & withdrawn);
         match self.scope {
             Scope::Record(pid, masks) => {
                 sql.push(format!("{alias}.pid = ")).integer(pid.0);
-                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(masks.hard));
+                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(hides(masks.hard)));
                 sql.push(format!(") = 0 AND (({alias}.labels & ")).integer(i64::from(masks.soft)).push(") = 0 OR ");
                 self.author(sql, alias);
                 sql.push(")");
             }
             Scope::Own(pid) => {
                 sql.push(format!("{alias}.pid = ")).integer(pid.0);
-                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(label::WITHDRAWN)).push(") = 0 AND ");
+                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(withdrawn)).push(") = 0 AND ");
                 self.author(sql, alias);
             }
             Scope::Directory => {
                 sql.push(format!("{alias}.pid = ")).integer(Pid::DIRECTORY.0);
+                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(withdrawn)).push(") = 0");
             }
             Scope::Patient(pid) => {
                 // No record has the number -2, so that the text is the same for a person without one.
@@ -72,7 +85,8 @@ impl<'a> Reader<'a> {
                 sql.push("EXISTS (SELECT 1 FROM access AS g WHERE g.caller = ").text(self.who);
                 sql.push(format!(" AND g.pid = {alias}.pid AND g.since <= ")).integer(self.now);
                 sql.push(" AND g.until > ").integer(self.now);
-                sql.push(format!(" AND ({alias}.labels & g.hard) = 0 AND (({alias}.labels & g.soft) = 0 OR "));
+                sql.push(format!(" AND ({alias}.labels & g.hard & ")).integer(i64::from(hides(!0)));
+                sql.push(format!(") = 0 AND (({alias}.labels & g.soft) = 0 OR "));
                 self.author(sql, alias);
                 sql.push(")) AND ");
                 self.not_blocked(sql, &format!("{alias}.pid"));
@@ -107,6 +121,16 @@ pub(super) fn select(unit: &Unit, access: &Access, columns: &'static str) -> Sql
     from(&mut sql, "", "r");
     sql.push(" WHERE ");
     Reader::new(unit, access).visible(&mut sql, "r");
+    sql
+}
+
+/// The same, with what is withdrawn.
+pub(super) fn select_with_withdrawn(unit: &Unit, access: &Access, columns: &'static str) -> Sql {
+    let mut sql = unit.sql("SELECT ");
+    sql.push(columns);
+    from(&mut sql, "", "r");
+    sql.push(" WHERE ");
+    Reader::new(unit, access).visible_or_withdrawn(&mut sql, "r");
     sql
 }
 

@@ -318,6 +318,16 @@ impl Access {
     pub(super) fn who(&self) -> &str {
         self.who.as_deref().unwrap_or("")
     }
+    /// Where it leads, as the cursors of its pages are sealed about it.
+    pub(super) fn place(&self) -> String {
+        match self.scope() {
+            Scope::Record(pid, _) => format!("record {}", pid.0),
+            Scope::Own(pid) => format!("own {}", pid.0),
+            Scope::Cohort => "cohort".to_owned(),
+            Scope::Directory => "directory".to_owned(),
+            Scope::Patient(pid) => format!("patient {pid:?}"),
+        }
+    }
     pub(super) fn demand_write(&self) -> Result<(), Problem> {
         if self.permit.may_write() { Ok(()) } else { Err(internal("A permit that may only read was used to write")) }
     }

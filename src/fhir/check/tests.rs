@@ -152,48 +152,30 @@ fn contained_resources_are_flat_referred_to_and_without_versions() {
     one(&without, InvariantBroken, "Patient.contained[0]");
 }
 
+/// Rows of tests/specs/r4-invariants.md: rule, place, resource.
+fn broken_invariants() -> impl Iterator<Item = [&'static str; 3]> {
+    let rows = include_str!("../../../tests/specs/r4-invariants.md").lines().filter(|line| line.ends_with("` |"));
+    rows.map(|line| {
+        let mut cells = line.trim_matches('|').splitn(3, '|').map(|cell| cell.trim().trim_matches('`'));
+        std::array::from_fn(|_| cells.next().unwrap())
+    })
+}
+
 #[test]
-fn invariants_are_named() {
-    let first = |text: String| check(&json::parse_unchecked(text.as_bytes()).unwrap()).remove(0);
-    let broken = [
-        (observation(r#""valueString":"x","dataAbsentReason":{"text":"x"}"#), "obs-6", "Observation"),
-        (
-            observation(r#""valueString":"x","component":[{"code":{"coding":[{"system":"s","code":"c"}]}}]"#),
-            "obs-7",
-            "Observation",
-        ),
-        (observation(r#""referenceRange":[{"appliesTo":[{"text":"x"}]}]"#), "obs-3", "Observation.referenceRange[0]"),
-        (observation(r#""valueQuantity":{"value":1,"code":"mg"}"#), "qty-3", "Observation.value.ofType(Quantity)"),
-        (patient(r#""contact":[{"gender":"male"}]"#), "pat-1", "Patient.contact[0]"),
-        (patient(r#""name":[{"period":{"start":"2020-02","end":"2020-01"}}]"#), "per-1", "Patient.name[0].period"),
-        (patient(r#""telecom":[{"value":"1"}]"#), "cpt-2", "Patient.telecom[0]"),
-        (
-            patient(r#""extension":[{"url":"u","valueCode":"x","extension":[{"url":"v","valueCode":"x"}]}]"#),
-            "ext-1",
-            "Patient.extension[0]",
-        ),
-        (patient(r#""extension":[{"url":"u"}]"#), "ext-1", "Patient.extension[0]"),
-        (
-            r#"{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/1"}}"#.to_owned(),
-            "ait-1",
-            "AllergyIntolerance",
-        ),
-        (
-            r#"{"resourceType":"Condition","subject":{"reference":"Patient/1"},"abatementString":"x"}"#.to_owned(),
-            "con-4",
-            "Condition",
-        ),
-        (
-            r#"{"resourceType":"Consent","status":"active","scope":{"text":"x"},"category":[{"text":"x"}]}"#.to_owned(),
-            "ppc-1",
-            "Consent",
-        ),
-        (r#"{"resourceType":"Organization","active":true}"#.to_owned(), "org-1", "Organization"),
-    ];
-    for (text, key, place) in broken {
-        let issue = first(text);
-        assert_eq!((issue.kind, issue.expression.as_deref()), (InvariantBroken, Some(place)), "{key}");
-        assert!(issue.diagnostics.starts_with(key), "{key}: {}", issue.diagnostics);
+fn each_invariant_is_refused_at_its_place() {
+    for [key, place, text] in broken_invariants() {
+        let issues = check(&json::parse_unchecked(text.as_bytes()).unwrap());
+        let found: Vec<_> = issues.iter().map(|issue| (issue.kind, issue.expression.as_deref())).collect();
+        assert_eq!(found, [(InvariantBroken, Some(place))], "{key}: {text}: {issues:?}");
+        assert!(issues[0].diagnostics.starts_with(&format!("{key}: ")), "{key}: {}", issues[0].diagnostics);
+    }
+}
+
+#[test]
+fn every_invariant_of_the_table_has_a_resource_that_breaks_it() {
+    let broken: std::collections::HashSet<&str> = broken_invariants().map(|[key, ..]| key).collect();
+    for key in super::invariants::keys() {
+        assert!(broken.contains(key), "tests/specs/r4-invariants.md has no row for {key}");
     }
 }
 
