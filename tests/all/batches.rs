@@ -66,11 +66,11 @@ fn a_bundle_inside_a_bundle_is_refused() {
     on_both(|world| {
         let desk = Desk::of(world);
         let inner = bundle("transaction", vec![post(desk.plain("inner"))]);
-        let answer = batch(&desk, vec![entry("POST", "", Some(inner.clone())), post(desk.plain("outer"))]);
+        let answer = batch(&desk, vec![entry("POST", "/", Some(inner.clone())), post(desk.plain("outer"))]);
         let found = statuses(&answer);
         assert!(found[0].starts_with('4'), "{found:?}");
         assert_eq!((found[1].as_str(), desk.count("inner"), desk.count("outer")), ("201", 0, 1));
-        let answer = desk.transact(vec![entry("POST", "", Some(inner)), post(desk.plain("outer2"))]);
+        let answer = desk.transact(vec![entry("POST", "/", Some(inner)), post(desk.plain("outer2"))]);
         assert!((400..500).contains(&answer.status), "{}", answer.text());
         assert_eq!(desk.count("outer2"), 0);
     });
