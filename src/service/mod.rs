@@ -4,6 +4,7 @@
 mod alias;
 pub mod batch;
 pub mod capabilities;
+mod change;
 mod conditional;
 pub mod consent;
 pub mod create;
@@ -15,6 +16,7 @@ pub mod find_events;
 mod history;
 mod include;
 mod lastn;
+mod matched;
 pub mod open_record;
 mod patch_resource;
 pub mod read;
@@ -146,6 +148,23 @@ pub struct Request {
     pub id: String,
 }
 
+impl Request {
+    /// Another request of the same caller, with what holds for all of them.
+    pub(crate) fn with(&self, interaction: Interaction) -> Self {
+        let Self { caller, lenient, preference, id, .. } = self;
+        Self {
+            caller: caller.clone(),
+            interaction,
+            lenient: *lenient,
+            preference: *preference,
+            none_match: None,
+            modified_since: None,
+            query: None,
+            id: id.clone(),
+        }
+    }
+}
+
 /// The unit of work of one interaction: who asks, when, on which record.
 pub struct Context<'a> {
     /// The server.
@@ -192,9 +211,9 @@ impl Context<'_> {
         self.within.is_some_and(|within| within.links.is_coming(target))
     }
 
-    /// Whether another entry of the same transaction deletes this resource, so that its references hold nothing back.
-    pub(crate) fn is_leaving(&self, place: (Pid, Rid)) -> bool {
-        self.within.is_some_and(|within| within.links.is_leaving(place))
+    /// What the same transaction deletes in a record: its references hold nothing back.
+    pub(crate) fn leaving(&self, pid: Pid) -> Vec<Rid> {
+        self.within.map(|within| within.links.leaving(pid)).unwrap_or_default()
     }
 
     /// A row of the trace for this request.
@@ -304,7 +323,7 @@ fn attempt(
         _single => {}
     }
     let request = alias::resolved(unit, request)?;
-    let (access, facts) = enter(&request, &request.interaction, unit, entered)?;
+    let (request, access, facts) = alias::enter(request, unit, entered)?;
     let context = Context { server, unit, request: &request, facts: facts.as_ref(), within: None };
     perform(&context, &access, &request.interaction, deposits.get(0))
 }

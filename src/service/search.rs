@@ -92,6 +92,14 @@ pub(super) fn search_all(_context: &Context<'_>, _access: &Access, _parameters: 
     Err(Problem::new(crate::fhir::IssueKind::NotSupported, "This server has no search over several types yet"))
 }
 
+/// Criteria, as a search of the caller reads them.
+///
+/// # Errors
+/// 400 with the name of the parameter.
+pub(super) fn criteria(context: &Context<'_>, resource_type: ResourceType, criteria: &Parameters) -> Result<Query, Problem> {
+    parse_with(context, resource_type, criteria, false)
+}
+
 /// The sealed cursor of a next link, apart from the search parameters.
 fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
     let cursor = parameters.get(CURSOR).map(Cursor::from_text);

@@ -48,8 +48,8 @@ pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{
-    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_version_read,
-    resource_withdrawn,
+    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_referred,
+    resource_version_read, resource_withdrawn,
 };
 pub use rules::{
     authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,

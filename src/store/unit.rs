@@ -11,7 +11,7 @@ use crate::fhir::outcome::IssueKind;
 use crate::ids::{Pid, Rid};
 use crate::policy::{Facts, Masks, Permit, ReadScope};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a unit may do.
@@ -141,22 +141,21 @@ impl Unit {
         Ok(WholeRecord { access: Access { permit: access.permit.clone(), scope, who: access.who.clone() } })
     }
 
+    /// Takes the lock of a record until the unit ends, before anything is matched in it. It gives no right there.
+    ///
+    /// # Errors
+    /// `Internal` on a snapshot; where the database fails.
+    pub fn hold(&self, pid: Pid) -> Result<(), Problem> {
+        self.demand_write()?;
+        self.lock(pid)
+    }
+
     /// `meta.lastUpdated` of everything that this unit writes in the access's record: later than all that is there.
     ///
     /// # Errors
     /// `Internal` where the access may not write in one record.
     pub fn updated(&self, access: &Access) -> Result<Millis, Problem> {
         Ok(Millis(self.stamp(access.writable(self)?)?))
-    }
-
-    /// Takes the locks of these records in the order of their numbers, before any of them is opened: Bundles that write in the
-    /// same records then never wait for each other. It gives no access.
-    ///
-    /// # Errors
-    /// Where the database fails; `Internal` on a snapshot.
-    pub fn hold(&self, records: &BTreeSet<Pid>) -> Result<(), Problem> {
-        self.demand_write()?;
-        records.iter().try_for_each(|pid| self.lock(*pid))
     }
 
     pub(super) fn shared(&self) -> &Shared {

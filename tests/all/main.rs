@@ -20,6 +20,7 @@ mod deposit_refusals;
 mod formats;
 mod import;
 mod includes;
+mod interactions;
 mod laboratory;
 mod limits;
 mod pages;

@@ -35,9 +35,9 @@ impl Links {
         self.coming.contains(&target)
     }
 
-    /// Whether the Bundle deletes this resource.
-    pub(in crate::service) fn is_leaving(&self, place: (Pid, Rid)) -> bool {
-        self.leaving.contains(&place)
+    /// What the Bundle deletes in a record.
+    pub(in crate::service) fn leaving(&self, pid: Pid) -> Vec<Rid> {
+        self.leaving.iter().filter(|place| place.0 == pid).map(|place| place.1).collect()
     }
 
     /// Where an id leads that a client chose for what the Bundle makes.

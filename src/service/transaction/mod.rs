@@ -8,7 +8,6 @@
 //! no longer refer to may go; the state is the one that R4's order gives.
 mod answer;
 mod links;
-mod matched;
 mod step;
 mod write;
 
@@ -17,7 +16,7 @@ pub(super) use answer::{of_failure, of_outcome};
 pub(super) use links::Links;
 
 use super::submit_document::Deposits;
-use super::{Context, Entered, Request, Server, alias, enter, perform};
+use super::{Context, Entered, Request, Server, alias, perform};
 use crate::audit::{Body, Event, Outcome};
 use crate::fhir::bundle::{self, EntryResponse};
 use crate::fhir::interaction::{BundleEntry, SearchPlace, Then};
@@ -84,14 +83,14 @@ impl Run<'_> {
     fn lock(&self, entries: &[BundleEntry]) -> Result<(), Problem> {
         let mut records = BTreeSet::new();
         for interaction in entries.iter().filter_map(|entry| entry.interaction.as_ref().ok()).filter(|one| one.writes()) {
-            let request = self.request_of(concerned(interaction));
+            let request = self.request.with(concerned(interaction));
             let request = alias::resolved(self.unit, &request)?;
             match policy::record_concerned(&self.request.caller, &request.interaction) {
                 Some(name) => records.extend(self.unit.facts(&name)?.map(|facts| facts.pid)),
                 None => records.extend(Some(Pid::DIRECTORY)),
             }
         }
-        self.unit.hold(&records)
+        records.into_iter().try_for_each(|pid| self.unit.hold(pid))
     }
 
     /// The entries that read, on the state that the others have made.
@@ -101,7 +100,7 @@ impl Run<'_> {
             let mut read = || -> Result<Outcome, Problem> {
                 let request = self.request_of_entry(interaction.clone(), entry);
                 let request = alias::resolved(self.unit, &request)?;
-                let (access, facts) = enter(&request, &request.interaction, self.unit, entered)?;
+                let (request, access, facts) = alias::enter(request, self.unit, entered)?;
                 let context =
                     Context { server: self.server, unit: self.unit, request: &request, facts: facts.as_ref(), within: None };
                 perform(&context, &access, &request.interaction, None)
@@ -119,28 +118,13 @@ impl Run<'_> {
         }
     }
 
-    /// A request of the same caller.
-    fn request_of(&self, interaction: Interaction) -> Request {
-        let Request { caller, lenient, preference, id, .. } = self.request;
-        Request {
-            caller: caller.clone(),
-            interaction,
-            lenient: *lenient,
-            preference: *preference,
-            none_match: None,
-            modified_since: None,
-            query: None,
-            id: id.clone(),
-        }
-    }
-
     /// An entry as a request of its own.
     fn request_of_entry(&self, interaction: Interaction, entry: &BundleEntry) -> Request {
         Request {
             none_match: entry.none_match,
             modified_since: entry.modified_since,
             query: entry.query.clone(),
-            ..self.request_of(interaction)
+            ..self.request.with(interaction)
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The entries of a transaction that write, one by one on their way: resolved, decided, numbered.
 use super::links::Links;
-use super::matched::{Sought, matches};
 use super::{Run, relocate};
-use crate::audit::{Body, Outcome};
-use crate::fhir::interaction::{BundleEntry, Parameters, RecordName, SearchPlace, Target, Then};
-use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType};
+use crate::audit::Outcome;
+use crate::fhir::interaction::{BundleEntry, Parameters, SearchPlace, Target};
+use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::Facts;
+use crate::service::conditional::{self, Asked, Next};
 use crate::service::{Entered, Request, alias, enter, known_type};
 use crate::store::{self, Access, Stored};
 use std::collections::HashMap;
@@ -44,12 +44,6 @@ impl Step<'_> {
             Doing::Perform(_, None) | Doing::Settled(_) => self.place.map_or(Pid::DIRECTORY, |place| place.1),
         }
     }
-}
-
-/// What a conditional entry has become.
-enum Resolved {
-    Do(Interaction),
-    Settled(Outcome, Option<(ResourceType, Pid, Rid)>),
 }
 
 /// Every entry that writes, resolved against the state before, decided, numbered and named.
@@ -90,113 +84,63 @@ fn step<'a>(
     links: &mut Links,
 ) -> Result<Step<'a>, Problem> {
     let mut unmatched = None;
-    let mut interaction = match interaction {
+    let (request, access, facts) = match interaction {
         Interaction::Conditional { resource_type, place, criteria, then } => {
-            let sought = Sought { resource_type: *resource_type, place: place.clone(), parameters: criteria };
-            let (found, _) = matches(run, sought, entered)?;
-            if found.is_empty() {
+            let asked = Asked { resource_type: *resource_type, place, criteria, then };
+            let mut follows = match conditional::next(run.server, run.request, run.unit, &asked, entered)? {
+                Next::Do(follows) => *follows,
+                Next::Ignored(stored) => return settled(run, index, entry, *stored, links),
+            };
+            if makes(&follows) {
                 unmatched = Some((*resource_type, place.clone(), criteria.clone()));
             }
-            match resolved(run, *resource_type, then, found)? {
-                Resolved::Do(interaction) => interaction,
-                Resolved::Settled(outcome, place) => {
-                    let request = run.request_of_entry(Interaction::Transaction { entries: Vec::new() }, entry);
-                    let step = Step { index, entry, request, doing: Doing::Settled(outcome), place, unmatched: None };
-                    name(run, &step, links)?;
-                    return Ok(step);
-                }
-            }
+            links.name_record(run.server, &mut follows);
+            let request = alias::resolved_record(run.unit, run.request_of_entry(follows, entry))?;
+            let (access, facts) = enter(&request, &request.interaction, run.unit, entered)?;
+            (request, access, facts)
         }
-        plain => plain.clone(),
+        plain => {
+            let mut plain = plain.clone();
+            links.name_record(run.server, &mut plain);
+            let request = run.request_of_entry(plain, entry);
+            let request = alias::resolved(run.unit, &request)?;
+            let (request, access, facts) = alias::enter(request, run.unit, entered)?;
+            (request.into_owned(), access, facts)
+        }
     };
-    links.name_record(run.server, &mut interaction);
-    let request = run.request_of_entry(interaction, entry);
-    let request = alias::resolved(run.unit, &request)?.into_owned();
-    let (access, facts) = enter(&request, &request.interaction, run.unit, entered)?;
     let place = place(run, &request.interaction, facts.as_ref(), links)?;
     let step = Step { index, entry, request, doing: Doing::Perform(access, facts), place, unmatched };
-    name(run, &step, links)?;
+    if entry.full_url.is_some()
+        && let Some((reference, version)) = called(run, &step, links)?
+    {
+        name(entry, reference, version, links)?;
+    }
     Ok(step)
 }
 
-/// What is done with what criteria matched. <https://hl7.org/fhir/R4/http.html#cond-update>
-fn resolved(run: &Run<'_>, resource_type: ResourceType, then: &Then, found: Vec<Stored>) -> Result<Resolved, Problem> {
-    if found.len() > 1 {
-        return Err(Problem::new(IssueKind::MultipleMatches, "The criteria match several resources"));
-    }
-    let found = found.into_iter().next();
-    let target = |stored: &Stored| Target::at(stored.resource_type, stored.pid, stored.rid);
-    Ok(match (then, found) {
-        (Then::Create(create), None) => Resolved::Do((**create).clone()),
-        (Then::Create(_), Some(stored)) => {
-            let place = (stored.resource_type, stored.pid, stored.rid);
-            Resolved::Settled(existing(run, stored), Some(place))
-        }
-        (Then::Update { record, if_match, body }, Some(stored)) => {
-            let id = run.server.id(stored.pid, stored.rid);
-            Resolved::Do(update(target(&stored), record.clone(), *if_match, with_id(body, &id)?))
-        }
-        (Then::Update { if_match: Some(_), .. }, None) => {
-            return Err(Problem::new(IssueKind::VersionConflict, "If-Match names a version of what is not here"));
-        }
-        (Then::Update { record, body, .. }, None) => match body.get("id").and_then(serde_json::Value::as_str) {
-            Some(id) => {
-                let place = run.server.store.id_cipher().open(id);
-                let alias = place.is_none().then(|| id.to_owned());
-                Resolved::Do(update(Target { resource_type, place, alias }, record.clone(), None, body.clone()))
-            }
-            None => Resolved::Do(create(resource_type, record.clone(), body.clone())),
-        },
-        (Then::Patch { if_match, patch }, Some(stored)) => {
-            Resolved::Do(Interaction::Patch { target: target(&stored), if_match: *if_match, patch: patch.clone() })
-        }
-        (Then::Patch { .. }, None) => return Err(Problem::new(IssueKind::ResourceNotFound, "No such resource here")),
-        (Then::Delete { if_match }, Some(stored)) => {
-            Resolved::Do(Interaction::Delete { target: target(&stored), if_match: *if_match })
-        }
-        (Then::Delete { .. }, None) => Resolved::Settled(Outcome::new(204, Body::Empty, Vec::new()), None),
-    })
-}
-
-/// The body of a conditional update may name the resource that it is about, and no other.
-fn with_id(body: &Resource, id: &str) -> Result<Resource, Problem> {
-    let mut body = body.clone();
-    match body.get("id").and_then(serde_json::Value::as_str) {
-        Some(stated) if stated != id => {
-            Err(Problem::new(IssueKind::Malformed, "The id of the body is not that of the resource that the criteria match"))
-        }
-        Some(_) => Ok(body),
-        None => {
-            body.insert("id".into(), id.into());
-            Ok(body)
-        }
-    }
-}
-
-fn update(target: Target, record: Option<RecordName>, if_match: Option<i64>, body: Resource) -> Interaction {
-    match target.resource_type.name() {
-        "Consent" => Interaction::UpdateConsent { target, if_match, body },
-        _generic => Interaction::Update { target, record, if_match, body },
-    }
-}
-
-fn create(resource_type: ResourceType, record: Option<RecordName>, body: Resource) -> Interaction {
-    match (resource_type.name(), record) {
-        ("Consent", Some(record)) => Interaction::CreateConsent { record, body },
-        ("DocumentReference", Some(record)) => Interaction::Deposit { record, body },
-        ("Patient", _) => Interaction::Open { patient: body, consents: Vec::new(), position: None },
-        (_generic, record) => Interaction::Create { resource_type, record, body },
-    }
-}
-
 /// A conditional create that found its resource: nothing is written. <https://hl7.org/fhir/R4/http.html#ccreate>
-fn existing(run: &Run<'_>, stored: Stored) -> Outcome {
-    let reference = run.server.reference(stored.resource_type, stored.pid, stored.rid);
-    Outcome {
-        version: Some(stored.version),
-        updated: Some(stored.updated.0),
-        location: Some(format!("{reference}/_history/{}", stored.version)),
-        ..Outcome::new(200, Body::Fhir(stored.body), Vec::new())
+fn settled<'a>(
+    run: &Run<'_>,
+    index: usize,
+    entry: &'a BundleEntry,
+    stored: Stored,
+    links: &mut Links,
+) -> Result<Step<'a>, Problem> {
+    let place = (stored.resource_type, stored.pid, stored.rid);
+    let reference = format!("{}/{}", stored.resource_type, stored.id()?);
+    let request = run.request_of_entry(Interaction::Transaction { entries: Vec::new() }, entry);
+    let version = stored.version;
+    let outcome = conditional::ignored(run.server, &request, run.unit, stored);
+    name(entry, reference, version, links)?;
+    Ok(Step { index, entry, request, doing: Doing::Settled(outcome), place: Some(place), unmatched: None })
+}
+
+/// Whether an interaction makes a resource that is not here.
+fn makes(interaction: &Interaction) -> bool {
+    match interaction {
+        Interaction::Create { .. } | Interaction::CreateConsent { .. } => true,
+        Interaction::Update { target, .. } => target.place.is_none(),
+        _other => false,
     }
 }
 
@@ -237,25 +181,30 @@ fn place(
     })
 }
 
+/// What the resource of an entry is called here, and the version that it gets.
+fn called(run: &Run<'_>, step: &Step<'_>, links: &Links) -> Result<Option<(String, i64)>, Problem> {
+    let (Some((resource_type, pid, rid)), Doing::Perform(access, _)) = (step.place, &step.doing) else { return Ok(None) };
+    let version = if links.is_coming((resource_type, pid, rid)) {
+        1
+    } else {
+        store::resource_read(run.unit, access, resource_type, rid)?.map_or(1, |stored| stored.version.saturating_add(1))
+    };
+    let id = match &step.request.interaction {
+        Interaction::Update { target, .. } | Interaction::Patch { target, .. } => target.alias.clone(),
+        _sealed => None,
+    };
+    let id = id.unwrap_or_else(|| run.server.id(pid, rid));
+    Ok(Some((format!("{resource_type}/{id}"), version)))
+}
+
 /// Says where the entry of this fullUrl is.
-fn name(run: &Run<'_>, step: &Step<'_>, links: &mut Links) -> Result<(), Problem> {
-    let (Some(full_url), Some((resource_type, pid, rid))) = (&step.entry.full_url, step.place) else { return Ok(()) };
-    let version = match &step.doing {
-        Doing::Settled(outcome) => outcome.version.unwrap_or(1),
-        Doing::Perform(..) if links.is_coming((resource_type, pid, rid)) => 1,
-        Doing::Perform(access, _) => {
-            store::resource_read(run.unit, access, resource_type, rid)?.map_or(1, |stored| stored.version.saturating_add(1))
+fn name(entry: &BundleEntry, reference: String, version: i64, links: &mut Links) -> Result<(), Problem> {
+    match &entry.full_url {
+        Some(full_url) if !links.names.insert(full_url, reference, version) => {
+            Err(Problem::new(IssueKind::Malformed, "Another entry has the same fullUrl"))
         }
-    };
-    let reference = match &step.request.interaction {
-        Interaction::Update { target: Target { alias: Some(id), .. }, .. }
-        | Interaction::Patch { target: Target { alias: Some(id), .. }, .. } => format!("{resource_type}/{id}"),
-        _sealed => run.server.reference(resource_type, pid, rid),
-    };
-    if links.names.insert(full_url, reference, version) {
-        return Ok(());
+        Some(_) | None => Ok(()),
     }
-    Err(Problem::new(IssueKind::Malformed, "Another entry has the same fullUrl"))
 }
 
 fn twice() -> Problem {

@@ -1,6 +1,5 @@
 //! The entries of a transaction that write, in the order that depends on none of their places.
 use super::links::{self, Criteria, Links, body_mut};
-use super::matched::{Sought, matches};
 use super::step::{Doing, Step};
 use super::{Answers, Run, Within, relocate};
 use crate::audit::{Action, Outcome};
@@ -11,6 +10,7 @@ use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType
 use crate::ids::{Pid, Rid};
 use crate::search::{self, MatchContext, Predicate, Query};
 use crate::service::create::{self, created};
+use crate::service::matched::{Found, Sought, matched};
 use crate::service::{Context, Entered, enter, perform};
 use crate::store::{self, Access, NewResource, Stored};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -255,8 +255,11 @@ fn criterion(
         Home::Either if search::record_of(one.resource_type, &parameters).is_some() => in_record,
         Home::Either | Home::Directory => SearchPlace::Directory,
     };
-    let sought = Sought { resource_type: one.resource_type, place: place.clone(), parameters: &parameters };
-    let (stored, query) = matches(run, sought, entered)?;
+    if parameters.0.is_empty() {
+        return Err(Problem::new(IssueKind::ParameterInvalid, "A reference by criteria has criteria"));
+    }
+    let sought = Sought { resource_type: one.resource_type, place: &place, criteria: &parameters };
+    let Found { resources: stored, query, .. } = matched(run.server, run.request, run.unit, &sought, entered)?;
     let waits = |stored: &Stored| waiting.iter().any(|step| step.place == Some((stored.resource_type, stored.pid, stored.rid)));
     let mut found: Vec<(ResourceType, Pid, Rid)> =
         stored.iter().filter(|stored| !waits(stored)).map(|stored| (stored.resource_type, stored.pid, stored.rid)).collect();
@@ -272,10 +275,30 @@ fn criterion(
         }
     }
     match found.as_slice() {
-        [(resource_type, pid, rid)] => Ok(run.server.reference(*resource_type, *pid, *rid)),
+        [one] => called(run, stored.iter().find(|stored| (stored.resource_type, stored.pid, stored.rid) == *one), waiting, *one),
         [] => Err(Problem::new(IssueKind::ReferenceUnresolved, "The criteria match no resource that is here for this caller")),
         _several => Err(Problem::new(IssueKind::MultipleMatches, "The criteria match several resources")),
     }
+}
+
+/// What the one resource that criteria match is called: by its client's own id where it has one.
+fn called(
+    run: &Run<'_>,
+    stored: Option<&Stored>,
+    waiting: &[&Step<'_>],
+    place: (ResourceType, Pid, Rid),
+) -> Result<String, Problem> {
+    let (resource_type, pid, rid) = place;
+    let chosen = waiting.iter().filter(|step| step.place == Some(place)).find_map(|step| match &step.request.interaction {
+        Interaction::Update { target, .. } => target.alias.clone(),
+        _sealed => None,
+    });
+    let id = match (stored, chosen) {
+        (_, Some(id)) => id,
+        (Some(stored), None) => stored.id()?,
+        (None, None) => run.server.id(pid, rid),
+    };
+    Ok(format!("{resource_type}/{id}"))
 }
 
 /// Whether what an entry brings, which is not stored yet, matches.
@@ -294,8 +317,9 @@ fn is_match(run: &Run<'_>, step: &Step<'_>, links: &Links, body: &Resource, quer
 fn check_unmatched(run: &Run<'_>, steps: &[Step<'_>], entered: &mut Entered) -> Result<(), Problem> {
     for step in steps {
         let Some((resource_type, place, parameters)) = &step.unmatched else { continue };
-        let sought = Sought { resource_type: *resource_type, place: place.clone(), parameters };
-        let (found, _) = matches(run, sought, entered).map_err(|problem| relocate(step.index, &problem))?;
+        let sought = Sought { resource_type: *resource_type, place, criteria: parameters };
+        let found = matched(run.server, run.request, run.unit, &sought, entered);
+        let found = found.map_err(|problem| relocate(step.index, &problem))?.resources;
         let other = |stored: &Stored| step.place != Some((stored.resource_type, stored.pid, stored.rid));
         if !matches!(step.request.interaction, Interaction::Deposit { .. } | Interaction::Open { .. }) && found.iter().any(other)
         {
