@@ -208,6 +208,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             }
         }
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
+        Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
         Route::LastN => {
             let place = search_place(server, served_type("Observation")?, &parameters);
@@ -446,7 +447,11 @@ fn pointed_place(server: &Server, resource_type: ResourceType, parameters: &Para
             _ if value.contains('/') => server.place(value)?,
             _ => return None,
         };
-        Some(if pid == Pid::DIRECTORY { SearchPlace::Directory } else { SearchPlace::Record(RecordName::Pid(pid)) })
+        if pid != Pid::DIRECTORY {
+            return Some(SearchPlace::Record(RecordName::Pid(pid)));
+        }
+        // Data of records that name something of the directory (`performer=Practitioner/x`) are not there.
+        matches!(resource_type.home(), Home::Directory | Home::Either).then_some(SearchPlace::Directory)
     })
 }
 
@@ -455,6 +460,7 @@ pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String
     match interaction {
         Interaction::Search { parameters, .. }
         | Interaction::SearchAll { parameters, .. }
+        | Interaction::Document { parameters, .. }
         | Interaction::Everything { parameters, .. }
         | Interaction::LastN { parameters, .. }
         | Interaction::DocRef { parameters, .. } => {
@@ -485,6 +491,7 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
         | Interaction::SearchAll { .. }
         | Interaction::History { .. }
         | Interaction::Translation(_)
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::LastN { .. }
         | Interaction::DocRef { .. }

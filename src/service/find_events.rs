@@ -45,7 +45,7 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let after = parameters.get(CURSOR).map(position).transpose()?;
     let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect());
     let query = parse(context, resource_type, &rest)?;
-    if query.plan.predicates.iter().any(is_link) {
+    if query.plan.predicates.iter().any(is_link) || !query.behind_bodies().is_empty() {
         let text = "The trace is not searched by chains or _has: name AuditEvent's own parameters";
         return Err(Problem::new(IssueKind::ParameterUnknown, text));
     }
@@ -83,13 +83,14 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
 /// Whether a condition is on another resource: the trace has no index rows that join.
 fn is_link(predicate: &Predicate) -> bool {
     match predicate {
-        Predicate::Linked(..) | Predicate::LinkedFrom(..) => true,
+        Predicate::Linked(..) | Predicate::LinkedFrom(..) | Predicate::Behind(_) => true,
         Predicate::All(list) | Predicate::Any(list) => list.iter().any(is_link),
         Predicate::Not(inner) => is_link(inner),
         Predicate::Tokens(_)
         | Predicate::Range(..)
         | Predicate::Text(..)
         | Predicate::Places(_)
+        | Predicate::Within(_)
         | Predicate::Updated(_)
         | Predicate::Repeats(_) => false,
     }

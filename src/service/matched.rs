@@ -42,8 +42,8 @@ pub(super) fn matched(
     let request = Request { lenient: false, ..request.with(interaction) };
     let (access, facts) = enter(&request, &request.interaction, unit, entered)?;
     let context = Context { server, unit, request: &request, facts: facts.as_ref(), within: None };
-    let query = search::criteria(&context, resource_type, criteria)?;
-    let page = PageRequest { count: ENOUGH, total: false, cursor: None };
+    let query = search::asked(&context, &access, resource_type, criteria)?;
+    let page = PageRequest { count: ENOUGH, total: false, cursor: None, query: None };
     let resources = search::found(&context, &access, &query, &page)?.resources;
     let otherwise = access.permit().otherwise().map(|denial| denial.problem.clone());
     Ok(Found { resources, query, otherwise })

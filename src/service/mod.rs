@@ -10,6 +10,7 @@ pub mod consent;
 pub mod create;
 mod delete;
 mod docref;
+mod document;
 mod everything;
 pub mod existence;
 pub mod find_events;
@@ -24,6 +25,7 @@ pub mod references;
 pub mod retrieve_document;
 pub mod search;
 pub mod submit_document;
+mod terminology;
 pub mod transaction;
 pub mod translation;
 mod update;
@@ -382,6 +384,7 @@ pub(crate) fn perform(
         Interaction::SearchAll { parameters, .. } => search::search_all(context, access, parameters),
         Interaction::History { place, parameters } => history::history(context, access, place, parameters),
         Interaction::Translation(target) => translation::translation(context, access, target),
+        Interaction::Document { target, parameters } => document::document(context, access, target, parameters),
         Interaction::Everything { target, parameters } => everything::everything(context, access, target, parameters),
         Interaction::LastN { parameters, .. } => lastn::last_n(context, access, parameters),
         Interaction::DocRef { parameters, .. } => docref::docref(context, access, parameters),
@@ -420,7 +423,8 @@ fn action(interaction: &Interaction) -> Action {
         | Interaction::VersionRead(..)
         | Interaction::RetrieveDocument(_)
         | Interaction::History { place: HistoryPlace::Instance(_), .. }
-        | Interaction::Translation(_) => Action::Read,
+        | Interaction::Translation(_)
+        | Interaction::Document { .. } => Action::Read,
         Interaction::Search { .. }
         | Interaction::SearchAll { .. }
         | Interaction::History { place: HistoryPlace::Type(..) | HistoryPlace::System(_), .. }
@@ -456,6 +460,7 @@ fn target(interaction: &Interaction) -> Option<&Target> {
         | Interaction::RetrieveDocument(target)
         | Interaction::Translation(target)
         | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Document { target, .. }
         | Interaction::Everything { target, .. }
         | Interaction::UpdateConsent { target, .. }
         | Interaction::Update { target, .. }
@@ -496,6 +501,7 @@ fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
         | Interaction::RetrieveDocument(_)
         | Interaction::Translation(_)
         | Interaction::History { place: HistoryPlace::Instance(_), .. }
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::UpdateConsent { .. }
         | Interaction::Update { .. }

@@ -55,7 +55,7 @@ pub use rules::{
     authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
     record_search, resource_put_versions,
 };
-pub use search::{resource_places, resource_referring, resource_search};
+pub use search::{resource_matches, resource_places, resource_referring, resource_search};
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;

@@ -102,7 +102,7 @@ pub fn record_places(unit: &Unit, record: &WholeRecord, places: &[(Pid, Rid)]) -
 /// # Errors
 /// Where the database fails.
 pub fn record_search(unit: &Unit, record: &WholeRecord, plan: &Plan, count: usize) -> Result<Vec<Stored>, Problem> {
-    let page = PageRequest { count, total: false, cursor: None };
+    let page = PageRequest { count, total: false, cursor: None, query: None };
     let mut found = search::resource_search(unit, record.access(), plan, &page, &mut |_| true)?.resources;
     found.retain(|stored| !stored.is_deletion());
     Ok(found)

@@ -140,3 +140,9 @@ pub(crate) fn link(bundle: &Value, relation: &str) -> Option<String> {
     let found = links.find(|link| link["relation"] == relation)?;
     found["url"].as_str().map(str::to_owned)
 }
+
+/// A value of a query, percent-encoded.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
