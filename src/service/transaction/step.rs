@@ -27,9 +27,15 @@ pub(super) struct Step<'a> {
 /// What is to be done with an entry.
 pub(super) enum Doing {
     /// Its use case is performed.
-    Perform(Access, Option<Facts>),
+    Perform(Box<Decided>),
     /// It was settled by what its criteria matched.
     Settled(Outcome),
+}
+
+/// What `decide` gave an entry.
+pub(super) struct Decided {
+    pub(super) access: Access,
+    pub(super) facts: Option<Facts>,
 }
 
 impl Step<'_> {
@@ -40,8 +46,8 @@ impl Step<'_> {
     /// The record of the entry.
     pub(super) fn pid(&self) -> Pid {
         match &self.doing {
-            Doing::Perform(_, Some(facts)) => facts.pid,
-            Doing::Perform(_, None) | Doing::Settled(_) => self.place.map_or(Pid::DIRECTORY, |place| place.1),
+            Doing::Perform(decided) => decided.facts.as_ref().map_or(Pid::DIRECTORY, |facts| facts.pid),
+            Doing::Settled(_) => self.place.map_or(Pid::DIRECTORY, |place| place.1),
         }
     }
 }
@@ -109,7 +115,7 @@ fn step<'a>(
         }
     };
     let place = place(run, &request.interaction, facts.as_ref(), links)?;
-    let step = Step { index, entry, request, doing: Doing::Perform(access, facts), place, unmatched };
+    let step = Step { index, entry, request, doing: Doing::Perform(Box::new(Decided { access, facts })), place, unmatched };
     if entry.full_url.is_some()
         && let Some((reference, version)) = called(run, &step, links)?
     {
@@ -183,11 +189,11 @@ fn place(
 
 /// What the resource of an entry is called here, and the version that it gets.
 fn called(run: &Run<'_>, step: &Step<'_>, links: &Links) -> Result<Option<(String, i64)>, Problem> {
-    let (Some((resource_type, pid, rid)), Doing::Perform(access, _)) = (step.place, &step.doing) else { return Ok(None) };
+    let (Some((resource_type, pid, rid)), Doing::Perform(decided)) = (step.place, &step.doing) else { return Ok(None) };
     let version = if links.is_coming((resource_type, pid, rid)) {
         1
     } else {
-        store::resource_read(run.unit, access, resource_type, rid)?.map_or(1, |stored| stored.version.saturating_add(1))
+        store::resource_read(run.unit, &decided.access, resource_type, rid)?.map_or(1, |stored| stored.version.saturating_add(1))
     };
     let id = match &step.request.interaction {
         Interaction::Update { target, .. } | Interaction::Patch { target, .. } => target.alias.clone(),

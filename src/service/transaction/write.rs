@@ -127,7 +127,7 @@ fn perform_step(run: &Run<'_>, step: &Step<'_>, links: &Links, entered: &mut Ent
     };
     let (access, facts) = match (&again, &step.doing) {
         (Some((access, facts)), _) => (access, facts.as_ref()),
-        (None, Doing::Perform(access, facts)) => (access, facts.as_ref()),
+        (None, Doing::Perform(decided)) => (&decided.access, decided.facts.as_ref()),
         (None, Doing::Settled(outcome)) => return Ok(outcome.clone()),
     };
     let context = Context { server: run.server, unit: run.unit, request: &step.request, facts, within: Some(&within) };
@@ -145,13 +145,13 @@ fn write_turn(
     let mut new: BTreeMap<Pid, (&Access, Vec<NewResource>)> = BTreeMap::new();
     for step in steps {
         let at = |problem: Problem| relocate(step.index, &problem);
-        let (Interaction::Create { resource_type, body, .. }, Doing::Perform(access, facts)) =
-            (&step.request.interaction, &step.doing)
+        let (Interaction::Create { resource_type, body, .. }, Doing::Perform(decided)) = (&step.request.interaction, &step.doing)
         else {
             let outcome = perform_step(run, step, links, entered).map_err(at)?;
             run.answer(answers, step.index, step.entry, outcome);
             continue;
         };
+        let (access, facts) = (&decided.access, &decided.facts);
         let within = Within { rid: step.made(links), links };
         let context =
             Context { server: run.server, unit: run.unit, request: &step.request, facts: facts.as_ref(), within: Some(&within) };
@@ -169,7 +169,8 @@ fn write_turn(
 
 /// The person of the record named by INS, wherever that stands: a name of the record, and no search.
 fn name_person(run: &Run<'_>, step: &mut Step<'_>) {
-    let Doing::Perform(_, Some(facts)) = &step.doing else { return };
+    let Doing::Perform(decided) = &step.doing else { return };
+    let Some(facts) = &decided.facts else { return };
     let (Some(ins), pid, base) = (facts.ins.clone(), facts.pid, run.server.base()) else { return };
     let Some(patient) = ResourceType::parse("Patient") else { return };
     let Some(body) = body_mut(&mut step.request.interaction) else { return };
