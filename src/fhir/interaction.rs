@@ -64,8 +64,11 @@ impl Parameters {
     /// # Errors
     /// `Malformed` where it cannot be decoded.
     pub fn parse(query: &str) -> Result<Self, Problem> {
-        let malformed = |_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
-        serde_urlencoded::from_str(query).map(Self).map_err(malformed)
+        let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
+        if !is_decodable(query) {
+            return Err(undecodable());
+        }
+        serde_urlencoded::from_str(query).map(Self).map_err(|_undecodable| undecodable())
     }
     /// Names only: what may be logged.
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -76,6 +79,20 @@ impl Parameters {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
+fn is_decodable(query: &str) -> bool {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, escape)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        bytes.push(byte);
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 impl fmt::Debug for Parameters {

@@ -145,32 +145,17 @@ impl Sent<'_> {
     /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch, or a Binary that has
     /// a patch of another language under its media type. <https://hl7.org/fhir/R4/http.html#patch>
     fn patch(self) -> Result<Patch, Problem> {
-        if let Self::Resource(Some(binary)) = &self
-            && binary.get("resourceType").and_then(Value::as_str) == Some("Binary")
-        {
-            let content_type = binary.get("contentType").and_then(Value::as_str);
-            let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
-            let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
-            let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
-            return Sent::Bytes { content_type, bytes: &bytes }.patch();
-        }
-        if let Self::Bytes { content_type, bytes } = self {
-            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            match essence.as_str() {
-                "application/json-patch+json" => {
-                    let operations = serde_json::from_slice(bytes);
-                    let malformed = |_not_json| Problem::new(IssueKind::Malformed, "The JSON Patch is not JSON");
-                    return operations.map(Patch::Json).map_err(malformed);
-                }
-                "application/xml-patch+xml" => return Ok(Patch::Xml(bytes.to_vec())),
-                _fhir => {}
+        match self {
+            Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            Self::Resource(Some(binary)) if binary.get("resourceType").and_then(Value::as_str) == Some("Binary") => {
+                let content_type = binary.get("contentType").and_then(Value::as_str);
+                let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
+                let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
+                Patch::parse(content_type, &bytes)
             }
+            entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
-        let parameters = self.resource()?;
-        if parameters.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
-            return Err(Problem::at(IssueKind::Malformed, "resourceType", "A FHIRPath Patch is a Parameters resource"));
-        }
-        Ok(Patch::FhirPath(parameters))
     }
 }
 
@@ -540,11 +525,7 @@ fn record_of_body(server: &Server, resource_type: ResourceType, body: &Resource)
     if resource_type.name() == "Patient" {
         return td02::ins_of(body).map(RecordName::Ins);
     }
-    let named = resource_type.record_paths().iter().find_map(|path| {
-        let path = Path::compile(path).ok()?;
-        let found = path.evaluate(body).into_iter().next()?;
-        Some(record_of_reference(server, found.element.object()?))
-    });
+    let named = record_named_by(server, resource_type, body);
     match (resource_type.home(), named) {
         (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
         (Home::Either, named) => named,
@@ -561,6 +542,30 @@ fn same_type(resource_type: ResourceType, body: &Resource) -> Result<(), Problem
 
 fn record_of_element(server: &Server, body: &Resource, element: &str) -> RecordName {
     body.get(element).and_then(Value::as_object).map_or(RecordName::Unknown, |reference| record_of_reference(server, reference))
+}
+
+/// The record that the body names by the paths of its type; nothing where nothing stands there.
+///
+/// An element that repeats may name others beside the person (a participant, an actor): the first that names a record
+/// decides. Whether all of them name that person is judged when they are made literal.
+fn record_named_by(server: &Server, resource_type: ResourceType, body: &Resource) -> Option<RecordName> {
+    let mut named = None;
+    for path in resource_type.record_paths() {
+        let Ok(path) = Path::compile(path) else { continue };
+        for found in path.evaluate(body) {
+            match found.element.object().map(|reference| record_of_reference(server, reference)) {
+                Some(record @ (RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_)))
+                    if record != RecordName::Pid(Pid::DIRECTORY) =>
+                {
+                    return Some(record);
+                }
+                Some(RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_) | RecordName::Unknown) | None => {
+                    named = Some(RecordName::Unknown)
+                }
+            }
+        }
+    }
+    named
 }
 
 /// The record that a Reference names: literally, logically by INS, or by the draft's `Patient?identifier=` (decision 14).

@@ -16,6 +16,7 @@ pub mod existence;
 pub mod find_events;
 mod history;
 mod include;
+mod labels;
 mod lastn;
 mod matched;
 pub mod open_record;
