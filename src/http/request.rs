@@ -1,9 +1,9 @@
 //! From method, path, query, headers and body to an [`Interaction`], once. <https://hl7.org/fhir/R4/http.html>
 use super::bundle;
-use super::respond::{Return, Wishes};
+use super::respond::Wishes;
 use super::route::Route;
 use crate::fhir::identifier::Ins;
-use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, SearchPlace, Target, Then};
+use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, Return, SearchPlace, Target, Then};
 use crate::fhir::media_type::{self, Format};
 use crate::fhir::patch::Patch;
 use crate::fhir::path::Path;
@@ -16,6 +16,7 @@ use crate::service::search::query_string;
 use crate::service::search_all::in_compartment;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
+use base64::Engine;
 use serde_json::Value;
 
 /// Parameters that shape the answer and are no search parameters.
@@ -23,27 +24,7 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
-    let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
-    if !is_decodable(query) {
-        return Err(undecodable());
-    }
-    actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
-        .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| undecodable())
-}
-
-/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
-fn is_decodable(query: &str) -> bool {
-    let mut bytes = Vec::with_capacity(query.len());
-    let mut rest = query;
-    while let Some((before, escape)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
-        bytes.push(byte);
-        rest = escape.get(2..).unwrap_or_default();
-    }
-    std::str::from_utf8(&bytes).is_ok()
+    Parameters::parse(query)
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.
@@ -62,9 +43,10 @@ pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<W
     let format = media_type::negotiate(text(headers, header::ACCEPT), parameters.get("_format"))?;
     let prefer = text(headers, header::HeaderName::from_static("prefer")).unwrap_or_default();
     let preference = match preferred(prefer, "return") {
-        Some("minimal") => Return::Minimal,
-        Some("OperationOutcome") => Return::OperationOutcome,
-        Some(_) | None => Return::Representation,
+        Some("minimal") => Some(Return::Minimal),
+        Some("OperationOutcome") => Some(Return::OperationOutcome),
+        Some("representation") => Some(Return::Representation),
+        Some(_) | None => None,
     };
     Ok(Wishes {
         format,
@@ -150,7 +132,7 @@ pub(crate) enum Sent<'a> {
 }
 
 impl Sent<'_> {
-    fn resource(self) -> Result<Resource, Problem> {
+    pub(super) fn resource(self) -> Result<Resource, Problem> {
         match self {
             Self::Bytes { content_type, bytes } => match media_type::body_format(content_type)? {
                 Format::Json => json::parse(bytes),
@@ -161,10 +143,18 @@ impl Sent<'_> {
         }
     }
 
-    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
+    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch, or a Binary that has
+    /// a patch of another language under its media type. <https://hl7.org/fhir/R4/http.html#patch>
     fn patch(self) -> Result<Patch, Problem> {
         match self {
             Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            Self::Resource(Some(binary)) if binary.get("resourceType").and_then(Value::as_str) == Some("Binary") => {
+                let content_type = binary.get("contentType").and_then(Value::as_str);
+                let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
+                let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
+                Patch::parse(content_type, &bytes)
+            }
             entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
     }
@@ -247,7 +237,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
                 None => Ok(conditional(server, resource_type, parameters, Then::Delete { if_match })),
             }
         }
-        Route::Base => bundle::bundle(server, body.resource()?, entries_max),
+        Route::Base => bundle::bundle(server, body, entries_max),
     }
 }
 

@@ -137,21 +137,6 @@ fn compartment(context: &Context<'_>, resource_type: ResourceType, parameters: &
     (!named).then(|| format!("{}/{resource_type}", context.server.reference(patient, pid, Rid::PATIENT)))
 }
 
-/// The first resources of the access's scope that criteria match, read strictly: for conditional interactions.
-///
-/// # Errors
-/// Unknown or invalid parameters are 400, several records without a bound `too-costly`.
-pub(super) fn matching(
-    context: &Context<'_>,
-    access: &Access,
-    resource_type: ResourceType,
-    criteria: &Parameters,
-    count: usize,
-) -> Result<Vec<Stored>, Problem> {
-    let query = asked(context, access, resource_type, criteria)?;
-    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None, query: None })?.resources)
-}
-
 /// The sealed cursor of a next link, apart from the search parameters.
 pub(super) fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
     let cursor = parameters.get(CURSOR).map(Cursor::from_text);

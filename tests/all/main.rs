@@ -12,6 +12,7 @@ mod harness;
 
 mod access;
 mod all_samples;
+mod batches;
 mod capability;
 mod cohort;
 mod deposit_labels;
@@ -46,6 +47,8 @@ mod system_search;
 mod td02;
 mod tokens;
 mod trace;
+mod transactions;
+mod transactions_shared;
 mod validator;
 
 mod translate;
