@@ -366,7 +366,8 @@ impl Asker<'_> {
             let text = entry.body["meta"]["lastUpdated"].as_str()?.to_owned();
             let prefix = self.prefix(how);
             // To the millisecond, the minute or the day: to the second the cut falls between the writes.
-            let cut = *self.dice.pick(&[24, 24, 19, 10]);
+            // `ap` goes by the time that has passed since, which is not that of the oracle to the millisecond.
+            let cut = if prefix == "ap" { 10 } else { *self.dice.pick(&[24, 24, 19, 10]) };
             let text = if cut == 19 { format!("{}Z", &text[..19]) } else { text[..cut.min(text.len())].to_owned() };
             return Some(Given::Text(format!("{prefix}{text}")));
         }
@@ -424,6 +425,8 @@ impl Asker<'_> {
             Kind::Date => Given::Text(format!("{}{}", self.prefix(how), self.near_date(element)?)),
             Kind::Number => Given::Text(format!("{}{}", self.prefix(how), self.near_number(&element.to_string()))),
             Kind::Quantity => self.near_quantity(element, how)?,
+            // "The :above and :below modifiers only apply to URLs, and not URNs such as OIDs."
+            Kind::Uri if !how.is_empty() && element.as_str()?.starts_with("urn:") => return None,
             Kind::Uri => self.near_uri(element.as_str()?, how),
             Kind::Reference(_) => {
                 let written = element["reference"].as_str()?;
@@ -548,6 +551,9 @@ impl Asker<'_> {
             Kind::Reference(_) => !is_patient(it),
             Kind::Composite(_) => false,
         };
+        // The identifier of a Patient names his record.
+        let names_record = |it: &&Parameter| (it.of, it.code) == ("Patient", "identifier");
+        let fits = |it: &&'static Parameter| fits(it) && !names_record(it);
         let all: Vec<&'static Parameter> = parameters::of(entry.kind()).filter(fits).filter(|it| !it.found(&entry.body).is_empty()).collect();
         let parameter = self.dice.any(&all)?;
         let elements: Vec<Value> = parameter.found(&entry.body).into_iter().cloned().collect();
