@@ -144,23 +144,10 @@ impl Sent<'_> {
 
     /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
     fn patch(self) -> Result<Patch, Problem> {
-        if let Self::Bytes { content_type, bytes } = self {
-            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            match essence.as_str() {
-                "application/json-patch+json" => {
-                    let operations = serde_json::from_slice(bytes);
-                    let malformed = |_not_json| Problem::new(IssueKind::Malformed, "The JSON Patch is not JSON");
-                    return operations.map(Patch::Json).map_err(malformed);
-                }
-                "application/xml-patch+xml" => return Ok(Patch::Xml(bytes.to_vec())),
-                _fhir => {}
-            }
+        match self {
+            Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
-        let parameters = self.resource()?;
-        if parameters.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
-            return Err(Problem::at(IssueKind::Malformed, "resourceType", "A FHIRPath Patch is a Parameters resource"));
-        }
-        Ok(Patch::FhirPath(parameters))
     }
 }
 
@@ -198,6 +185,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             }
         }
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
+        Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
         Route::LastN => {
             let place = search_place(server, served_type("Observation")?, &parameters);
@@ -449,6 +437,7 @@ pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String
     match interaction {
         Interaction::Search { parameters, .. }
         | Interaction::SearchAll { parameters, .. }
+        | Interaction::Document { parameters, .. }
         | Interaction::Everything { parameters, .. }
         | Interaction::LastN { parameters, .. }
         | Interaction::DocRef { parameters, .. } => {
@@ -479,6 +468,7 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
         | Interaction::SearchAll { .. }
         | Interaction::History { .. }
         | Interaction::Translation(_)
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::LastN { .. }
         | Interaction::DocRef { .. }

@@ -20,11 +20,16 @@ pub(crate) struct Draft {
 
 /// Puts id and meta in, extracts the index rows, names the author.
 pub(crate) fn draft(context: &Context<'_>, access: &Access, draft: Draft) -> Result<NewResource, Problem> {
+    let id = context.server.id(draft.pid, draft.rid);
+    draft_named(context, access, draft, &id)
+}
+
+/// The same under an id that a client chose.
+pub(crate) fn draft_named(context: &Context<'_>, access: &Access, draft: Draft, id: &str) -> Result<NewResource, Problem> {
     let Draft { pid, rid, version, mut body, origin } = draft;
     let name = body.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     let resource_type = super::known_type(name)?;
-    let id = context.server.id(pid, rid);
-    stamp(&mut body, &id, version, &context.unit.updated(access)?.instant());
+    stamp(&mut body, id, version, &context.unit.updated(access)?.instant());
     let local = |reference: &str| context.place(reference);
     let extract = ExtractContext { keyer: &context.server.keyer, local: &local, pid, time_zone: &context.server.time_zone };
     let rows = search::extract(resource_type, &body, &extract);

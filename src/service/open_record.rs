@@ -15,7 +15,7 @@ use crate::policy::{self, RecordState};
 use crate::store::{self, Access, NewResource};
 
 /// Profile of a Patient with INS and the five traits, which `decide` has checked.
-const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
+pub(super) const PATIENT_INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
 
 /// Opens a record with its Patient and Consents, all in one transaction.
 ///

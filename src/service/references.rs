@@ -64,8 +64,15 @@ pub(super) fn check_person(context: &Context<'_>, reference: &Value, path: &str)
     let facts = context.record()?;
     let literal = reference.get("reference").and_then(Value::as_str);
     let by_literal = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
-        // The literal conditional form named the record: `decide` had the facts of that INS.
-        Some(_) => true,
+        // The literal conditional form of the draft names the person by INS.
+        Some(query) => {
+            let token = query
+                .strip_prefix("identifier=")
+                .map(|token| token.replace("%7C", "|").replace("%7c", "|").replace("%3A", ":").replace("%3a", ":"));
+            let ins =
+                token.as_deref().and_then(|token| token.split_once('|')).and_then(|(system, value)| Ins::new(system, value));
+            ins.is_some() && ins == facts.ins
+        }
         None => context.place(text) == Some((facts.pid, Rid::PATIENT)),
     });
     if by_literal && ins_of(reference).is_none_or(|ins| facts.ins.as_ref() == Some(&ins)) {

@@ -115,6 +115,21 @@ pub(super) fn search_all(_context: &Context<'_>, _access: &Access, _parameters: 
     Err(Problem::new(crate::fhir::IssueKind::NotSupported, "This server has no search over several types yet"))
 }
 
+/// The first resources of the access's scope that criteria match, read strictly: for conditional interactions.
+///
+/// # Errors
+/// Unknown or invalid parameters are 400, several records without a bound `too-costly`.
+pub(super) fn matching(
+    context: &Context<'_>,
+    access: &Access,
+    resource_type: ResourceType,
+    criteria: &Parameters,
+    count: usize,
+) -> Result<Vec<Stored>, Problem> {
+    let query = asked(context, access, resource_type, criteria)?;
+    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None, query: None })?.resources)
+}
+
 /// The sealed cursor of a next link, apart from the search parameters.
 fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
     let cursor = parameters.get(CURSOR).map(Cursor::from_text);

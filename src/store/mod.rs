@@ -39,7 +39,7 @@ mod trace;
 mod unit;
 
 pub use alias::{alias_find, alias_put};
-pub use audit::{AuditCursor, audit_read, audit_search};
+pub use audit::{AuditCursor, audit_hidden, audit_opened, audit_read, audit_search};
 pub use document::{DocumentTwin, Original, document_find, document_get, document_put, document_register};
 pub use error::StoreError;
 pub use facts::{facts_write, record_create};
@@ -48,10 +48,11 @@ pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{
-    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_version_read,
-    resource_withdrawn,
+    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_referred,
+    resource_version_read, resource_withdrawn,
 };
 pub use rules::{
+    Relabelled, resource_relabel,
     authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
     record_search, resource_put_versions,
 };

@@ -14,6 +14,15 @@ use serde_json::Value;
 /// # Errors
 /// `Malformed` (400) for what is not well-formed, has a DTD or exceeds a limit; the issues of the check (422).
 pub fn read(bytes: &[u8]) -> Result<Resource, Problem> {
+    let resource = read_unchecked(bytes)?;
+    Problem::from_issues(check::check(&resource)).map_or(Ok(resource), Err)
+}
+
+/// The same by the element table only, for what is checked later: the result of a patch.
+///
+/// # Errors
+/// As [`read`], but for the issues of the check.
+pub fn read_unchecked(bytes: &[u8]) -> Result<Resource, Problem> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Problem::new(IssueKind::Malformed, format!("Not UTF-8 at byte {}", error.valid_up_to())))?;
@@ -27,7 +36,7 @@ pub fn read(bytes: &[u8]) -> Result<Resource, Problem> {
         Ok(Value::Object(resource)) if !json::is_within_depth(&resource) => {
             Err(Problem::new(IssueKind::Malformed, format!("Nested deeper than {DEPTH_MAX} in its JSON form")))
         }
-        Ok(Value::Object(resource)) => Problem::from_issues(check::check(&resource)).map_or(Ok(resource), Err),
+        Ok(Value::Object(resource)) => Ok(resource),
         // The error of fhirbolt may repeat values.
         Ok(_) | Err(_) => Err(Problem::new(IssueKind::StructureInvalid, "The XML has a value that JSON cannot hold")),
     }
