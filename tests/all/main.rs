@@ -12,12 +12,12 @@ mod harness;
 
 mod access;
 mod all_samples;
+mod candle;
 mod capability;
 mod cohort;
 mod deposit_labels;
 mod deposit_refusals;
 mod document_bundle;
-mod document_metadata;
 mod formats;
 mod import;
 mod includes;

@@ -338,13 +338,19 @@ impl Asker<'_> {
 
     /// `:identifier` and `:[type]`.
     fn special_reference(&mut self, kind: &str, place: &Place, parameter: &'static Parameter, how: &str) -> Option<Condition> {
-        let element = self.element(kind, place, parameter)?;
         if how == "identifier" {
+            let all: Vec<&'static Parameter> = parameters::of(kind).filter(|it| it.is_reference() && !is_patient(it)).collect();
+            let mut logical: Vec<(&'static Parameter, Value)> = Vec::new();
+            for parameter in all {
+                let elements = self.pool.of(kind, place).flat_map(|entry| parameter.found(&entry.body));
+                logical.extend(elements.filter(|it| it.get("identifier").is_some()).map(|it| (parameter, it.clone())));
+            }
+            let (parameter, element) = self.dice.any(&logical)?;
             let text = |name: &str| element["identifier"][name].as_str().map(str::to_owned);
-            let code = text("value").or_else(|| element["reference"].as_str().is_none().then(|| "P-1".to_owned()))?;
             let system = if self.dice.chance(50) { text("system") } else { None };
-            return Some(Condition::Values(parameter, "identifier", vec![Given::Token { system, code: Some(code) }]));
+            return Some(Condition::Values(parameter, "identifier", vec![Given::Token { system, code: Some(text("value")?) }]));
         }
+        let element = self.element(kind, place, parameter)?;
         let written = element["reference"].as_str()?;
         let (stated, id) = (written.rsplit('/').nth(1)?.to_owned(), written.rsplit('/').next()?.to_owned());
         if written.starts_with("http") {
