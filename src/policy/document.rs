@@ -41,9 +41,7 @@ pub fn may_change_document(caller: &Caller, facts: &Facts, is_author: bool, chan
             is_author
         }
         (Caller::Professional(_), DocumentChange::Mask) => true,
-        (Caller::Professional(professional), DocumentChange::Unmask) => {
-            is_author || facts.treating.contains(&professional.rpps)
-        }
+        (Caller::Professional(professional), DocumentChange::Unmask) => is_author || facts.treating.contains(&professional.rpps),
         (
             Caller::Professional(_),
             DocumentChange::Withdraw

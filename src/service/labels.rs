@@ -23,7 +23,11 @@ pub(super) const STATED: i32 = label::MASQUE_PS | label::INVISIBLE_PATIENT | lab
 const CODES: [(i32, &str, &str); 3] = [
     (label::MASQUE_PS, "MASQUE_PS", "Masqué aux professionnels de santé"),
     (label::INVISIBLE_PATIENT, "INVISIBLE_PATIENT", "Non visible par le patient"),
-    (label::INVISIBLE_REPRESENTANTS_LEGAUX, "INVISIBLE_REPRESENTANTS_LEGAUX", "Non visible par les représentants légaux du patient"),
+    (
+        label::INVISIBLE_REPRESENTANTS_LEGAUX,
+        "INVISIBLE_REPRESENTANTS_LEGAUX",
+        "Non visible par les représentants légaux du patient",
+    ),
 ];
 
 /// Most documents that are looked at for one participant.
@@ -37,7 +41,8 @@ pub(super) fn parse(security_label: Option<&Value>) -> Result<i32, Problem> {
     let mut labels = 0;
     for (index, concept) in security_label.and_then(Value::as_array).into_iter().flatten().enumerate() {
         let at = format!("DocumentReference.securityLabel[{index}]");
-        let unknown = || Problem::at(IssueKind::BusinessRule, at.clone(), "A label that this server does not enforce (decision 3)");
+        let unknown =
+            || Problem::at(IssueKind::BusinessRule, at.clone(), "A label that this server does not enforce (decision 3)");
         let codings = concept.get("coding").and_then(Value::as_array).filter(|codings| !codings.is_empty());
         for coding in codings.ok_or_else(unknown)? {
             let text = |name: &str| coding.get(name).and_then(Value::as_str).unwrap_or_default();

@@ -202,16 +202,18 @@ impl Wanted {
 
     /// The rules that do not ask who.
     fn check(&self, context: &Context<'_>, document: &Document) -> Result<(), Problem> {
-        let refused = |element: &str, text: &str| {
-            Err(Problem::at(IssueKind::BusinessRule, format!("DocumentReference.{element}"), text))
-        };
+        let refused =
+            |element: &str, text: &str| Err(Problem::at(IssueKind::BusinessRule, format!("DocumentReference.{element}"), text));
         let changes = self.changes(document);
         if self.withdrawn && changes.len() > 1 {
             return refused("status", "A withdrawal changes nothing else");
         }
         let set = self.labels & !stated(&document.old);
         if set & label::INVISIBLE_REPRESENTANTS_LEGAUX != 0 {
-            return refused("securityLabel", "What the legal representatives see is not hidden from them again (BR-35, decision 4)");
+            return refused(
+                "securityLabel",
+                "What the legal representatives see is not hidden from them again (BR-35, decision 4)",
+            );
         }
         if changes.contains(&DocumentChange::Archive)
             && self.archived
@@ -223,7 +225,10 @@ impl Wanted {
             let family = super::submit_document::family_of(context, &document.rules, &document.old)?;
             let rids: Vec<_> = family.own.iter().map(|stored| stored.rid).chain([document.old.rid]).collect();
             if store::audit_opened(context.unit, &document.rules, &rids)? {
-                return refused("securityLabel", "The patient has opened the document: it is not hidden from him any more (decision 4)");
+                return refused(
+                    "securityLabel",
+                    "The patient has opened the document: it is not hidden from him any more (decision 4)",
+                );
             }
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! Reading the trace: both places where it is written, as one, newest first.
 use super::backend::{self, Dialect};
 use super::error::StoreError;
+use super::select;
 use super::sql::Sql;
 use super::trace::{self, COLUMNS, Columns, Row};
-use super::select;
 use super::unit::{Access, Scope, Unit, WholeRecord};
 use crate::audit::{Action, Event, EventOutcome};
 use crate::clock::Millis;

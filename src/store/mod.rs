@@ -33,6 +33,7 @@ mod resource;
 mod rows;
 mod rules;
 mod search;
+mod search_all;
 mod select;
 mod sql;
 mod trace;
@@ -52,11 +53,11 @@ pub use resource::{
     resource_version_read, resource_withdrawn,
 };
 pub use rules::{
-    Relabelled, resource_relabel,
-    authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
-    record_search, resource_put_versions,
+    Relabelled, authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
+    record_search, resource_put_versions, resource_relabel,
 };
 pub use search::{resource_matches, resource_places, resource_referring, resource_search};
+pub use search_all::resource_search_all;
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;

@@ -155,7 +155,7 @@ impl Search<'_> {
     }
 
     /// One record, or the directory: the index gives the order, and the page ends the reading.
-    fn in_one_record(
+    pub(super) fn in_one_record(
         &self,
         page: &PageRequest,
         position: Option<&Position>,

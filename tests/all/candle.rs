@@ -168,8 +168,17 @@ fn put(world: &World, pid: Pid, mut body: Value, places: HashMap<String, (Pid, R
         let context = ExtractContext { keyer: &server.keyer, local: &local, pid, time_zone: &server.time_zone };
         let rows = extract(resource_type, body.as_object().unwrap(), &context);
         let bytes = body.to_string().into_bytes();
-        let new =
-            NewResource { rid, resource_type, version, body: bytes, rows, labels: 0, class: None, origin: None, authors: Vec::new() };
+        let new = NewResource {
+            rid,
+            resource_type,
+            version,
+            body: bytes,
+            rows,
+            labels: 0,
+            class: None,
+            origin: None,
+            authors: Vec::new(),
+        };
         alias_put(unit, &access, resource_type, &id, rid)?;
         resource_put(unit, &access, &[new])
     };
@@ -263,7 +272,8 @@ fn the_searches_of_fhir_candle_are_answered() {
                 Err(text) => wrong.push(format!("{} | {} | {text}", case.test, case.args)),
             }
         }
-        let unused = exceptions.iter().zip(&used).filter(|(_, used)| !**used).map(|(row, _)| &row["arguments"]).collect::<Vec<_>>();
+        let unused =
+            exceptions.iter().zip(&used).filter(|(_, used)| !**used).map(|(row, _)| &row["arguments"]).collect::<Vec<_>>();
         assert!(unused.is_empty(), "exceptions that nothing needs: {unused:?}");
         println!("{} cases asked, {} of them answered otherwise", cases.len(), exceptions.len());
         assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));

@@ -68,7 +68,14 @@ pub(super) fn check(caller: &Actor, pool: &Pool, query: &Query) -> Result<Found,
 }
 
 /// One page: its links, its total, its matches (added to `seen`) and what they bring.
-fn page_of(page: &Value, pool: &Pool, query: &Query, expected: usize, number: usize, seen: &mut Vec<String>) -> Result<(), String> {
+fn page_of(
+    page: &Value,
+    pool: &Pool,
+    query: &Query,
+    expected: usize,
+    number: usize,
+    seen: &mut Vec<String>,
+) -> Result<(), String> {
     if page["resourceType"] != "Bundle" || page["type"] != "searchset" {
         return Err(format!("no searchset: {page}"));
     }
@@ -79,7 +86,8 @@ fn page_of(page: &Value, pool: &Pool, query: &Query, expected: usize, number: us
     let (mut matches, mut included) = (Vec::new(), BTreeSet::new());
     for entry in page["entry"].as_array().into_iter().flatten() {
         let resource = &entry["resource"];
-        let name = format!("{}/{}", resource["resourceType"].as_str().unwrap_or_default(), resource["id"].as_str().unwrap_or_default());
+        let name =
+            format!("{}/{}", resource["resourceType"].as_str().unwrap_or_default(), resource["id"].as_str().unwrap_or_default());
         if entry["fullUrl"] != format!("{}/{name}", pool.base).as_str() {
             return Err(format!("fullUrl {} of {name}", entry["fullUrl"]));
         }
@@ -164,11 +172,40 @@ fn mandatory(kind: &str) -> &'static [&'static str] {
 /// What R4 marks as part of the summary, of some types.
 fn in_summary(kind: &str) -> &'static [&'static str] {
     match kind {
-        "Observation" => &["identifier", "basedOn", "partOf", "status", "code", "subject", "encounter", "effectiveDateTime", "effectivePeriod",
-            "performer", "valueQuantity", "valueCodeableConcept", "valueString", "valueDateTime", "hasMember", "derivedFrom", "component"],
+        "Observation" => &[
+            "identifier",
+            "basedOn",
+            "partOf",
+            "status",
+            "code",
+            "subject",
+            "encounter",
+            "effectiveDateTime",
+            "effectivePeriod",
+            "performer",
+            "valueQuantity",
+            "valueCodeableConcept",
+            "valueString",
+            "valueDateTime",
+            "hasMember",
+            "derivedFrom",
+            "component",
+        ],
         "Encounter" => &["identifier", "status", "class", "subject", "participant", "reasonReference", "diagnosis"],
-        "DiagnosticReport" => &["identifier", "status", "code", "subject", "encounter", "effectiveDateTime", "effectivePeriod", "issued", "performer"],
-        "MedicationRequest" => &["status", "intent", "priority", "medicationCodeableConcept", "subject", "authoredOn", "requester"],
+        "DiagnosticReport" => &[
+            "identifier",
+            "status",
+            "code",
+            "subject",
+            "encounter",
+            "effectiveDateTime",
+            "effectivePeriod",
+            "issued",
+            "performer",
+        ],
+        "MedicationRequest" => {
+            &["status", "intent", "priority", "medicationCodeableConcept", "subject", "authoredOn", "requester"]
+        }
         _ => &[],
     }
 }
@@ -179,7 +216,8 @@ const MODIFIERS: [&str; 6] = ["status", "active", "clinicalStatus", "verificatio
 /// Whether a match is the part of the resource that was asked for.
 fn part(query: &Query, given: &Value, whole: Option<&Entry>) -> Result<(), String> {
     let Some(whole) = whole.map(|entry| &entry.body) else { return Ok(()) };
-    let named = |name: &str| query.elements.iter().any(|element| *element == name || (*element == "value" && name.starts_with("value")));
+    let named =
+        |name: &str| query.elements.iter().any(|element| *element == name || (*element == "value" && name.starts_with("value")));
     let always = |name: &str| mandatory(&query.kind).contains(&name) || matches!(name, "resourceType" | "id" | "meta");
     let must = |name: &str| match query.summary {
         Some("text") => name == "text" || always(name),
@@ -231,10 +269,25 @@ fn sort_key(entry: &Entry, parameter: &Parameter, descending: bool) -> Option<So
         Kind::Date => {
             let spans = values::element_span(element).into_iter();
             // Its own date says when it was: where it starts, in both directions.
-            spans.map(|span| float(if own_date { values::start_of(span) } else if descending { span.1 } else { span.0 })).collect()
+            spans
+                .map(|span| {
+                    float(if own_date {
+                        values::start_of(span)
+                    } else if descending {
+                        span.1
+                    } else {
+                        span.0
+                    })
+                })
+                .collect()
         }
-        Kind::Number => values::bounds(&serde_json::json!({"value": element})).map(|(lo, hi)| SortKey::Number(if descending { hi } else { lo })).into_iter().collect(),
-        Kind::Quantity => values::bounds(element).map(|(lo, hi)| SortKey::Number(if descending { hi } else { lo })).into_iter().collect(),
+        Kind::Number => values::bounds(&serde_json::json!({"value": element}))
+            .map(|(lo, hi)| SortKey::Number(if descending { hi } else { lo }))
+            .into_iter()
+            .collect(),
+        Kind::Quantity => {
+            values::bounds(element).map(|(lo, hi)| SortKey::Number(if descending { hi } else { lo })).into_iter().collect()
+        }
         Kind::String => values::texts(element).iter().map(|text| SortKey::Text(values::normal(text))).collect(),
         Kind::Token => values::codes(element).into_iter().map(|(_, code)| SortKey::Text(code.to_lowercase())).collect(),
         Kind::Reference(_) => element["reference"].as_str().map(|text| SortKey::Text(text.to_owned())).into_iter().collect(),
@@ -247,7 +300,9 @@ fn sort_key(entry: &Entry, parameter: &Parameter, descending: bool) -> Option<So
 fn in_order(pool: &Pool, query: &Query, seen: &[String]) -> Result<(), String> {
     let keys: Vec<Vec<Option<SortKey>>> = seen
         .iter()
-        .map(|name| query.sort.iter().map(|(parameter, descending)| sort_key(pool.named(name).unwrap(), parameter, *descending)).collect())
+        .map(|name| {
+            query.sort.iter().map(|(parameter, descending)| sort_key(pool.named(name).unwrap(), parameter, *descending)).collect()
+        })
         .collect();
     for (pair, names) in keys.windows(2).zip(seen.windows(2)) {
         let mut ordering = Ordering::Equal;

@@ -9,12 +9,75 @@ use std::collections::BTreeSet;
 
 /// What queries are made of: each stands in at least one of a hundred.
 pub(super) const FEATURES: &[&str] = &[
-    "string", "token", "reference", "date", "number", "quantity", "uri", "composite", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap",
-    ":missing", ":exact", ":contains", ":text", ":not", ":identifier", ":of-type", ":[type]", ":above", ":below", "_id", "_lastUpdated",
-    "_tag", "_profile", "_security", "_source", "_text", "_content", "_has", "_type", "chain 1", "chain 2", "chain 3", "chain 4",
-    "chain in _has", "_include", "_revinclude", ":iterate", "include *", "include target type", "_sort", "_sort of several keys",
-    "_count", "pages", "_count=0", "_summary=text", "_summary=data", "_summary=count", "_summary=false", "_elements", "_total",
-    ":in", ":not-in", "token :above/:below", "_list", "_filter", "_summary=true", "several records", "directory", "alternatives", "several conditions", "UCUM conversion",
+    "string",
+    "token",
+    "reference",
+    "date",
+    "number",
+    "quantity",
+    "uri",
+    "composite",
+    "eq",
+    "ne",
+    "gt",
+    "lt",
+    "ge",
+    "le",
+    "sa",
+    "eb",
+    "ap",
+    ":missing",
+    ":exact",
+    ":contains",
+    ":text",
+    ":not",
+    ":identifier",
+    ":of-type",
+    ":[type]",
+    ":above",
+    ":below",
+    "_id",
+    "_lastUpdated",
+    "_tag",
+    "_profile",
+    "_security",
+    "_source",
+    "_text",
+    "_content",
+    "_has",
+    "_type",
+    "chain 1",
+    "chain 2",
+    "chain 3",
+    "chain 4",
+    "chain in _has",
+    "_include",
+    "_revinclude",
+    ":iterate",
+    "include *",
+    "include target type",
+    "_sort",
+    "_sort of several keys",
+    "_count",
+    "pages",
+    "_count=0",
+    "_summary=text",
+    "_summary=data",
+    "_summary=count",
+    "_summary=false",
+    "_elements",
+    "_total",
+    ":in",
+    ":not-in",
+    "token :above/:below",
+    "_list",
+    "_filter",
+    "_summary=true",
+    "several records",
+    "directory",
+    "alternatives",
+    "several conditions",
+    "UCUM conversion",
 ];
 
 /// Makes one query.
@@ -59,7 +122,13 @@ impl Asker<'_> {
         }
         self.add_feature(&mut query, feature)?;
         let more = self.dice.below(10);
-        for _ in 0..(if more < 5 { 0 } else if more < 8 { 1 } else { 2 }) {
+        for _ in 0..(if more < 5 {
+            0
+        } else if more < 8 {
+            1
+        } else {
+            2
+        }) {
             if let Some(condition) = self.any_condition(&query.kind, &place) {
                 query.conditions.push(condition);
                 self.features.insert("several conditions");
@@ -72,7 +141,9 @@ impl Asker<'_> {
 
     fn kind(&mut self, feature: &str, place: &Place) -> Option<&'static str> {
         let all: &[&'static str] = if *place == Place::Directory { &IN_DIRECTORY } else { &IN_RECORDS };
-        let has = |kind: &&'static str, fits: &dyn Fn(&Parameter) -> bool| parameters::of(kind).any(|parameter| parameter.of != "*" && fits(parameter));
+        let has = |kind: &&'static str, fits: &dyn Fn(&Parameter) -> bool| {
+            parameters::of(kind).any(|parameter| parameter.of != "*" && fits(parameter))
+        };
         let fits: Vec<&'static str> = match feature {
             "string" | ":exact" | ":contains" => keep(all, |kind| has(kind, &|it| it.kind == Kind::String)),
             "number" => keep(all, |kind| has(kind, &|it| it.kind == Kind::Number)),
@@ -81,7 +152,9 @@ impl Asker<'_> {
             "reference" | ":[type]" | ":identifier" | "chain 1" | "chain 2" | "chain 3" | "chain 4" => {
                 keep(all, |kind| has(kind, &|it| it.is_reference() && !is_patient(it)))
             }
-            "date" | "sa" | "eb" | "gt" | "lt" | "ge" | "le" | "eq" | "ne" | "ap" => keep(all, |kind| has(kind, &|it| it.kind == Kind::Date)),
+            "date" | "sa" | "eb" | "gt" | "lt" | "ge" | "le" | "eq" | "ne" | "ap" => {
+                keep(all, |kind| has(kind, &|it| it.kind == Kind::Date))
+            }
             // What is written over HTTP has no source, profile or label.
             "_source" | "_profile" | "_security" | ":above" | ":below" | "uri" if *place != Place::Directory => {
                 keep(all, |kind| *kind != "Patient")
@@ -90,7 +163,9 @@ impl Asker<'_> {
             ":in" | ":not-in" => keep(all, |kind| parameters::of(kind).any(|it| is_concept(it))),
             "token :above/:below" => vec!["Observation"],
             "_list" => vec!["Observation", "Condition", "Procedure"],
-            "_summary=true" if *place != Place::Directory => vec!["Observation", "Encounter", "DiagnosticReport", "MedicationRequest"],
+            "_summary=true" if *place != Place::Directory => {
+                vec!["Observation", "Encounter", "DiagnosticReport", "MedicationRequest"]
+            }
             "_summary=true" => return None,
             _ => all.to_vec(),
         };
@@ -123,11 +198,14 @@ impl Asker<'_> {
 
     /// A condition that a search over several records can start from.
     fn bound(&mut self, kind: &str) -> Option<Condition> {
-        let exact: Vec<&Parameter> = parameters::of(kind).filter(|it| it.kind == Kind::Token && it.of != "*" && it.code != "identifier").collect();
+        let exact: Vec<&Parameter> =
+            parameters::of(kind).filter(|it| it.kind == Kind::Token && it.of != "*" && it.code != "identifier").collect();
         let parameter = self.dice.any(&exact)?;
         let entries: Vec<&Entry> = self.pool.of(kind, &Place::Cohort).collect();
-        let codes: Vec<String> = entries.iter().flat_map(|entry| parameter.found(&entry.body)).flat_map(values::codes).map(|(_, code)| code).collect();
-        let given = (0..2).filter_map(|_| Some(Given::Token { system: None, code: Some(self.dice.any(&codes)?) })).collect::<Vec<_>>();
+        let codes: Vec<String> =
+            entries.iter().flat_map(|entry| parameter.found(&entry.body)).flat_map(values::codes).map(|(_, code)| code).collect();
+        let given =
+            (0..2).filter_map(|_| Some(Given::Token { system: None, code: Some(self.dice.any(&codes)?) })).collect::<Vec<_>>();
         (!given.is_empty()).then_some(Condition::Values(parameter, "", given))
     }
 
@@ -141,7 +219,9 @@ impl Asker<'_> {
                 self.of_kind(&kind, &place, |it| matches!(it.kind, Kind::Date | Kind::Number | Kind::Quantity), feature)
             }
             ":exact" | ":contains" => self.of_kind(&kind, &place, |it| it.kind == Kind::String, &feature[1..]),
-            ":text" | ":not" | ":of-type" => self.of_kind(&kind, &place, |it| it.kind == Kind::Token && !SPECIAL.contains(&it.code), &feature[1..]),
+            ":text" | ":not" | ":of-type" => {
+                self.of_kind(&kind, &place, |it| it.kind == Kind::Token && !SPECIAL.contains(&it.code), &feature[1..])
+            }
             ":identifier" | ":[type]" => self.of_kind(&kind, &place, |it| it.is_reference() && !is_patient(it), &feature[1..]),
             ":above" | ":below" => self.of_kind(&kind, &place, |it| it.kind == Kind::Uri, &feature[1..]),
             ":missing" => self.missing(&kind),
@@ -150,8 +230,13 @@ impl Asker<'_> {
             }
             ":in" | ":not-in" => {
                 let all: Vec<&'static Parameter> = parameters::of(&kind).filter(|it| is_concept(it)).collect();
-                let sets: Vec<String> = self.pool.entries.iter().filter(|it| it.kind() == "ValueSet" && it.body.get("compose").is_some())
-                    .map(|it| it.body["url"].as_str().unwrap().to_owned()).collect();
+                let sets: Vec<String> = self
+                    .pool
+                    .entries
+                    .iter()
+                    .filter(|it| it.kind() == "ValueSet" && it.body.get("compose").is_some())
+                    .map(|it| it.body["url"].as_str().unwrap().to_owned())
+                    .collect();
                 Some(Condition::InSet(self.dice.any(&all)?, self.dice.any(&sets)?, feature == ":in"))
             }
             "token :above/:below" => {
@@ -226,7 +311,11 @@ impl Asker<'_> {
 
     fn missing(&mut self, kind: &str) -> Option<Condition> {
         let all: Vec<&Parameter> = parameters::of(kind).filter(|it| !SPECIAL.contains(&it.code) && !is_patient(it)).collect();
-        let fits: Vec<&'static Parameter> = all.into_iter().filter(|it| !matches!(it.kind, Kind::Composite(_))).filter_map(|it| parameters::named(kind, it.code)).collect();
+        let fits: Vec<&'static Parameter> = all
+            .into_iter()
+            .filter(|it| !matches!(it.kind, Kind::Composite(_)))
+            .filter_map(|it| parameters::named(kind, it.code))
+            .collect();
         Some(Condition::Missing(self.dice.any(&fits)?, self.dice.chance(50)))
     }
 
@@ -258,7 +347,10 @@ impl Asker<'_> {
             return Some((format!("({one}) {word} ({other})"), if all { Filter::All(both) } else { Filter::Any(both) }));
         }
         let fits = |it: &Parameter| {
-            !SPECIAL.contains(&it.code) && it.of != "*" && matches!(it.kind, Kind::Token | Kind::Date | Kind::String) && it.code != "identifier"
+            !SPECIAL.contains(&it.code)
+                && it.of != "*"
+                && matches!(it.kind, Kind::Token | Kind::Date | Kind::String)
+                && it.code != "identifier"
         };
         let all: Vec<&'static Parameter> = parameters::of(kind).filter(|it| fits(it)).collect();
         let parameter = self.dice.any(&all)?;
@@ -294,10 +386,17 @@ impl Asker<'_> {
                 let element = self.element(kind, place, parameter)?;
                 let text = self.dice.any(&values::texts(&element))?;
                 let word = text.split(' ').next()?.to_owned();
-                if values::normal(&word).is_empty() || parameter.code == "name" || parameter.code == "family" || parameter.code == "address" {
+                if values::normal(&word).is_empty()
+                    || parameter.code == "name"
+                    || parameter.code == "family"
+                    || parameter.code == "address"
+                {
                     return None;
                 }
-                Some((format!("{} co \"{word}\"", parameter.code), is(Condition::Values(parameter, "contains", vec![Given::Text(word)]))))
+                Some((
+                    format!("{} co \"{word}\"", parameter.code),
+                    is(Condition::Values(parameter, "contains", vec![Given::Text(word)])),
+                ))
             }
         }
     }
@@ -405,7 +504,8 @@ impl Asker<'_> {
     fn near(&mut self, kind: Kind, element: &Value, how: &str, implied: Option<&str>) -> Option<Given> {
         Some(match kind {
             Kind::Token if how == "text" => {
-                let texts: Vec<&str> = at(element, "text|coding.display|display|type.text").into_iter().filter_map(Value::as_str).collect();
+                let texts: Vec<&str> =
+                    at(element, "text|coding.display|display|type.text").into_iter().filter_map(Value::as_str).collect();
                 Given::Text(self.beginning(self.dice.clone().any(&texts)?))
             }
             Kind::Token if how == "of-type" => {
@@ -440,7 +540,11 @@ impl Asker<'_> {
                     return Some(Given::Text(written.to_owned()));
                 }
                 let absolute = self.dice.chance(30);
-                Given::Text(if absolute { format!("{}/{written}", self.pool.base) } else { written.rsplit('/').next()?.to_owned() })
+                Given::Text(if absolute {
+                    format!("{}/{written}", self.pool.base)
+                } else {
+                    written.rsplit('/').next()?.to_owned()
+                })
             }
             Kind::Composite(_) => return None,
         })
@@ -560,7 +664,8 @@ impl Asker<'_> {
         // The identifier of a Patient names his record.
         let names_record = |it: &&Parameter| (it.of, it.code) == ("Patient", "identifier");
         let fits = |it: &&'static Parameter| fits(it) && !names_record(it);
-        let all: Vec<&'static Parameter> = parameters::of(entry.kind()).filter(fits).filter(|it| !it.found(&entry.body).is_empty()).collect();
+        let all: Vec<&'static Parameter> =
+            parameters::of(entry.kind()).filter(fits).filter(|it| !it.found(&entry.body).is_empty()).collect();
         let parameter = self.dice.any(&all)?;
         let elements: Vec<Value> = parameter.found(&entry.body).into_iter().cloned().collect();
         let given = self.near(parameter.kind, &self.dice.clone().any(&elements)?, "", parameter.implied)?;
@@ -629,8 +734,10 @@ impl Asker<'_> {
         let mut all = Vec::new();
         match feature {
             "_revinclude" => {
-                let to_here: Vec<&Parameter> =
-                    parameters::PARAMETERS.iter().filter(|it| it.is_reference() && (it.targets().contains(&kind) || it.targets().is_empty())).collect();
+                let to_here: Vec<&Parameter> = parameters::PARAMETERS
+                    .iter()
+                    .filter(|it| it.is_reference() && (it.targets().contains(&kind) || it.targets().is_empty()))
+                    .collect();
                 let parameter = self.dice.any(&to_here)?;
                 all.push(Include { reverse: true, ..forward(parameter.of, parameter.code, false) });
             }
@@ -675,7 +782,9 @@ impl Asker<'_> {
             _ => true,
         };
         let all: Vec<&'static Parameter> = parameters::of(&query.kind).filter(fits).collect();
-        let ranges = |sort: &[(&'static Parameter, bool)]| sort.iter().filter(|(it, _)| matches!(it.kind, Kind::Date | Kind::Number | Kind::Quantity)).count();
+        let ranges = |sort: &[(&'static Parameter, bool)]| {
+            sort.iter().filter(|(it, _)| matches!(it.kind, Kind::Date | Kind::Number | Kind::Quantity)).count()
+        };
         for _ in 0..keys * 2 {
             let parameter = self.dice.any(&all)?;
             let is_range = matches!(parameter.kind, Kind::Date | Kind::Number | Kind::Quantity);
@@ -793,7 +902,9 @@ fn keep(all: &[&'static str], fits: impl Fn(&&'static str) -> bool) -> Vec<&'sta
 
 /// Whether its values are concepts, with systems of their own.
 fn is_concept(parameter: &Parameter) -> bool {
-    parameter.kind == Kind::Token && parameter.implied.is_none() && matches!(parameter.code, "code" | "component-code" | "severity" | "manifestation" | "vaccine-code" | "conclusion")
+    parameter.kind == Kind::Token
+        && parameter.implied.is_none()
+        && matches!(parameter.code, "code" | "component-code" | "severity" | "manifestation" | "vaccine-code" | "conclusion")
 }
 
 /// Whether it names the record, so that it bounds nothing more.

@@ -23,7 +23,8 @@ const LOCAL: &str = "http://codes.example/local";
 /// A code system with a hierarchy, which stands in the directory.
 pub(super) const TREE: &str = "http://codes.example/tree";
 const UCUM: &str = "http://unitsofmeasure.org";
-const DISPLAYS: [&str; 6] = ["Hémoglobine glyquée", "Glucose à jeun", "Taille", "Poids du corps", "Tension artérielle", "Œdème aigu"];
+const DISPLAYS: [&str; 6] =
+    ["Hémoglobine glyquée", "Glucose à jeun", "Taille", "Poids du corps", "Tension artérielle", "Œdème aigu"];
 const WORDS: [&str; 8] = ["alpha", "béta", "gamma", "delta", "epsilon", "zêta", "kappa", "lambda"];
 const FAMILIES: [&str; 6] = ["Dupont", "O'Neil", "Carreno Quinones", "Éluard", "Durand-Martin", "D'Œuvre"];
 const GIVENS: [&str; 5] = ["Élodie", "Marc", "Zoë", "Jean Paul", "Ruth"];
@@ -122,7 +123,8 @@ impl Maker<'_> {
 
     fn quantity(&mut self) -> Value {
         let mut quantity = json!({"value": self.decimal()});
-        let code = *self.dice.pick(&["mg/dL", "g/L", "g/L", "cm", "m", "mmol/L", "umol/L", "Cel", "[degF]", "kg", "[lb_av]", "%"]);
+        let code =
+            *self.dice.pick(&["mg/dL", "g/L", "g/L", "cm", "m", "mmol/L", "umol/L", "Cel", "[degF]", "kg", "[lb_av]", "%"]);
         match self.dice.below(10) {
             0 => {}
             1 => quantity["unit"] = code.into(),
@@ -149,8 +151,7 @@ impl Maker<'_> {
         }
         if self.dice.chance(60) {
             let code = *self.dice.pick(&["MR", "FILL"]);
-            identifier["type"] =
-                json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": code}], "text": "Numéro interne"});
+            identifier["type"] = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": code}], "text": "Numéro interne"});
         }
         identifier
     }
@@ -165,7 +166,9 @@ impl Maker<'_> {
     /// A person or organisation: of the directory, logical, or of another server.
     fn performer(&mut self, types: &[&str]) -> Value {
         match self.dice.below(8) {
-            0 => json!({"identifier": {"system": "urn:oid:1.2.3", "value": format!("P-{}", self.dice.below(3))}, "display": "Dr Inconnu"}),
+            0 => {
+                json!({"identifier": {"system": "urn:oid:1.2.3", "value": format!("P-{}", self.dice.below(3))}, "display": "Dr Inconnu"})
+            }
             1 => json!({"reference": format!("https://elsewhere.example/fhir/Practitioner/{}", self.dice.below(3))}),
             _ => self.reference(types).unwrap_or_else(|| json!({"display": "nobody"})),
         }
@@ -188,9 +191,14 @@ impl Maker<'_> {
         self.maybe(resource, 50, "identifier", |it| Some(json!([it.identifier()])));
         let mut meta = json!({});
         self.maybe(&mut meta, 40, "tag", |it| Some(json!([it.coding("http://tags.example/t", &["vu", "Relu", "archive"])])));
-        self.maybe(&mut meta, 40, "source", |it| Some((*it.dice.pick(&["urn:oid:1.2.3.4", "http://src.example/a/b", "http://src.example/a"])).into()));
+        self.maybe(&mut meta, 40, "source", |it| {
+            Some((*it.dice.pick(&["urn:oid:1.2.3.4", "http://src.example/a/b", "http://src.example/a"])).into())
+        });
         self.maybe(&mut meta, 40, "profile", |it| {
-            Some(json!([*it.dice.pick(&["http://profiles.example/StructureDefinition/one|1.0", "http://profiles.example/StructureDefinition/two"])]))
+            Some(json!([*it.dice.pick(&[
+                "http://profiles.example/StructureDefinition/one|1.0",
+                "http://profiles.example/StructureDefinition/two"
+            ])]))
         });
         self.maybe(&mut meta, 30, "security", |it| {
             Some(json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": *it.dice.pick(&["ETH", "PSY"])}]))
@@ -234,7 +242,9 @@ impl Maker<'_> {
         it["status"] = (*self.dice.pick(&["final", "final", "preliminary", "amended"])).into();
         it["code"] = self.code();
         self.maybe(it, 50, "category", |it| {
-            Some(json!([it.of_system("http://terminology.hl7.org/CodeSystem/observation-category", &["laboratory", "vital-signs"])]))
+            Some(json!([
+                it.of_system("http://terminology.hl7.org/CodeSystem/observation-category", &["laboratory", "vital-signs"])
+            ]))
         });
         match self.dice.below(5) {
             0 => {}
@@ -275,7 +285,8 @@ impl Maker<'_> {
     fn condition(&mut self, it: &mut Value) {
         let status = "http://terminology.hl7.org/CodeSystem/condition-clinical";
         it["clinicalStatus"] = self.of_system(status, &["active", "recurrence"]);
-        it["verificationStatus"] = self.of_system("http://terminology.hl7.org/CodeSystem/condition-ver-status", &["confirmed", "provisional"]);
+        it["verificationStatus"] =
+            self.of_system("http://terminology.hl7.org/CodeSystem/condition-ver-status", &["confirmed", "provisional"]);
         it["code"] = self.finding();
         self.maybe(it, 40, "severity", |it| Some(it.finding()));
         match self.dice.below(4) {
@@ -380,7 +391,8 @@ impl Maker<'_> {
         self.maybe(it, 40, "source", |it| Some(it.performer(&["Practitioner"])));
         self.maybe(it, 40, "note", |it| Some(json!([{"text": format!("À voir {}", it.dice.pick(&WORDS))}])));
         let count = 3 + self.dice.below(10);
-        let types = ["Observation", "Condition", "MedicationRequest", "Procedure", "DiagnosticReport", "Encounter", "Immunization"];
+        let types =
+            ["Observation", "Condition", "MedicationRequest", "Procedure", "DiagnosticReport", "Encounter", "Immunization"];
         let items: Vec<Value> = (0..count).filter_map(|_| Some(json!({"item": self.reference(&types)?}))).collect();
         it["entry"] = json!(items);
     }
@@ -416,7 +428,14 @@ impl Maker<'_> {
         self.maybe(it, 40, "alias", |it| Some(json!([*it.dice.pick(&GIVENS)])));
         self.maybe(it, 60, "address", |it| Some(json!([it.address()])));
         self.maybe(it, 60, "partOf", |it| it.reference(&["Organization"]));
-        self.maybe(it, 50, "type", |it| Some(json!([it.coding("http://types.example/o", &["dept", "prov"])]).as_array().map(|one| json!([{"coding": one}])).unwrap()));
+        self.maybe(it, 50, "type", |it| {
+            Some(
+                json!([it.coding("http://types.example/o", &["dept", "prov"])])
+                    .as_array()
+                    .map(|one| json!([{"coding": one}]))
+                    .unwrap(),
+            )
+        });
     }
 
     fn location(&mut self, it: &mut Value) {
@@ -571,7 +590,17 @@ fn put(world: &World, pid: Pid, resources: &[(Value, i32, bool)]) -> Vec<Value> 
             let rows = extract(resource_type, body.as_object().unwrap(), &context);
             let authors = if *own { vec![Rpps::new(GENERAL_PRACTITIONER).unwrap().who()] } else { Vec::new() };
             let body = body.to_string().into_bytes();
-            new.push(NewResource { rid, resource_type, version: 1, body, rows, labels: *labels, class: None, origin: None, authors });
+            new.push(NewResource {
+                rid,
+                resource_type,
+                version: 1,
+                body,
+                rows,
+                labels: *labels,
+                class: None,
+                origin: None,
+                authors,
+            });
         }
         resource_put(unit, &access, &new)?;
         Ok(stored)

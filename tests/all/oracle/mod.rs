@@ -166,7 +166,12 @@ fn report(tally: &Tally) {
     for failure in &tally.failures {
         println!("{failure}\n");
     }
-    let share = |count: u64| format!("{:.1} %", 100.0 * f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(tally.cases.max(1)).unwrap()));
+    let share = |count: u64| {
+        format!(
+            "{:.1} %",
+            100.0 * f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(tally.cases.max(1)).unwrap())
+        )
+    };
     println!("{} queries answered, {} with hits and non-hits ({})", tally.cases, tally.decided, share(tally.decided));
     for feature in FEATURES {
         println!("{feature:24} {}", share(tally.features.get(feature).copied().unwrap_or(0)));

@@ -8,11 +8,22 @@ use serde_json::Value;
 /// One value of a parameter, without escapes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Given {
-    Token { system: Option<String>, code: Option<String> },
-    OfType { system: String, code: String, value: String },
+    Token {
+        system: Option<String>,
+        code: Option<String>,
+    },
+    OfType {
+        system: String,
+        code: String,
+        value: String,
+    },
     /// String, date, number, reference, uri.
     Text(String),
-    Quantity { value: String, system: Option<String>, code: Option<String> },
+    Quantity {
+        value: String,
+        system: Option<String>,
+        code: Option<String>,
+    },
     Composite(Vec<Given>),
 }
 
@@ -28,7 +39,10 @@ pub(super) enum Condition {
     InSet(&'static Parameter, String, bool),
     /// `:below` and `:above` of a code of the tree.
     InTree(&'static Parameter, String, bool),
-    Words { parameter: &'static str, words: Vec<String> },
+    Words {
+        parameter: &'static str,
+        words: Vec<String>,
+    },
     /// `_list`
     InList(String),
     /// `_type` of a search of one type.
@@ -118,7 +132,9 @@ impl Condition {
             Self::OfTarget(parameter, target, given) => (format!("{}:{target}", parameter.code), joined(given)),
             Self::Missing(parameter, missing) => (format!("{}:missing", parameter.code), missing.to_string()),
             Self::Words { parameter, words } => ((*parameter).to_owned(), words.join(" ")),
-            Self::InSet(parameter, url, within) => (format!("{}:{}", parameter.code, if *within { "in" } else { "not-in" }), escaped(url)),
+            Self::InSet(parameter, url, within) => {
+                (format!("{}:{}", parameter.code, if *within { "in" } else { "not-in" }), escaped(url))
+            }
             Self::InTree(parameter, code, below) => {
                 (format!("{}:{}", parameter.code, if *below { "below" } else { "above" }), format!("{TREE}|{code}"))
             }
@@ -149,7 +165,10 @@ impl Query {
             add(&format!("{name}{iterate}"), include.text());
         }
         if !self.sort.is_empty() {
-            let keys = self.sort.iter().map(|(parameter, descending)| format!("{}{}", if *descending { "-" } else { "" }, parameter.code));
+            let keys = self
+                .sort
+                .iter()
+                .map(|(parameter, descending)| format!("{}{}", if *descending { "-" } else { "" }, parameter.code));
             add("_sort", keys.collect::<Vec<_>>().join(","));
         }
         self.count.iter().for_each(|count| add("_count", count.to_string()));
@@ -258,7 +277,8 @@ impl Condition {
                 words.iter().all(|word| text.contains(&values::normal(word)))
             }
             Self::InSet(parameter, url, within) => {
-                let set = pool.entries.iter().find(|entry| entry.kind() == "ValueSet" && entry.body["url"] == url.as_str()).unwrap();
+                let set =
+                    pool.entries.iter().find(|entry| entry.kind() == "ValueSet" && entry.body["url"] == url.as_str()).unwrap();
                 let includes: Vec<&Value> = at(&set.body, "compose.include");
                 let has = |system: &str, code: &str| {
                     includes.iter().any(|include| {
@@ -267,18 +287,24 @@ impl Condition {
                     })
                 };
                 let of_set = |element: &Value| {
-                    values::codes(element).iter().any(|(system, code)| matches!(system, values::System::Uri(uri) if has(uri, code)))
+                    values::codes(element)
+                        .iter()
+                        .any(|(system, code)| matches!(system, values::System::Uri(uri) if has(uri, code)))
                 };
                 found(parameter).iter().any(of_set) == *within
             }
             Self::InTree(parameter, code, below) => {
                 let codes = in_tree(code, *below);
-                let fits = |code: &&str| found(parameter).iter().any(|element| values::token(element, Some(TREE), Some(code), None));
+                let fits =
+                    |code: &&str| found(parameter).iter().any(|element| values::token(element, Some(TREE), Some(code), None));
                 codes.iter().any(fits)
             }
             Self::InList(id) => pool.named(&format!("List/{id}")).is_some_and(|list| {
                 let items = at(&list.body, "entry.item.reference");
-                items.into_iter().filter_map(Value::as_str).any(|item| pool.target(list, item).is_some_and(|it| it.name() == entry.name()))
+                items
+                    .into_iter()
+                    .filter_map(Value::as_str)
+                    .any(|item| pool.target(list, item).is_some_and(|it| it.name() == entry.name()))
             }),
             Self::Types(types) => types.iter().any(|name| name == entry.kind()),
             Self::Chain(parameter, wanted, inner) => {
@@ -304,10 +330,17 @@ impl Condition {
     /// Whether resources of this type have its parameter.
     fn applies(&self, kind: &str) -> bool {
         match self {
-            Self::Values(parameter, ..) | Self::OfTarget(parameter, ..) | Self::Missing(parameter, _) | Self::Chain(parameter, ..) => {
-                named(kind, parameter.code).is_some()
-            }
-            Self::InSet(..) | Self::InTree(..) | Self::Words { .. } | Self::InList(_) | Self::Types(_) | Self::Has(..) | Self::Filter(..) => true,
+            Self::Values(parameter, ..)
+            | Self::OfTarget(parameter, ..)
+            | Self::Missing(parameter, _)
+            | Self::Chain(parameter, ..) => named(kind, parameter.code).is_some(),
+            Self::InSet(..)
+            | Self::InTree(..)
+            | Self::Words { .. }
+            | Self::InList(_)
+            | Self::Types(_)
+            | Self::Has(..)
+            | Self::Filter(..) => true,
         }
     }
 

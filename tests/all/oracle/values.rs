@@ -46,7 +46,10 @@ pub(super) fn texts(element: &Value) -> Vec<String> {
         Value::String(text) => vec![text.clone()],
         Value::Object(_) => {
             let found = parts.iter().filter_map(|part| element.get(*part));
-            found.flat_map(|part| part.as_array().cloned().unwrap_or_else(|| vec![part.clone()])).filter_map(|it| it.as_str().map(str::to_owned)).collect()
+            found
+                .flat_map(|part| part.as_array().cloned().unwrap_or_else(|| vec![part.clone()]))
+                .filter_map(|it| it.as_str().map(str::to_owned))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -264,7 +267,8 @@ impl Ratio {
 
 /// A decimal, and half of its last figure.
 fn decimal(text: &str) -> (Ratio, Ratio) {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, 0), |(mantissa, exponent)| (mantissa, exponent.parse::<i32>().unwrap()));
+    let (mantissa, exponent) =
+        text.split_once(['e', 'E']).map_or((text, 0), |(mantissa, exponent)| (mantissa, exponent.parse::<i32>().unwrap()));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let figures: i128 = format!("{whole}{fraction}").parse().unwrap();
     let power = exponent - i32::try_from(fraction.len()).unwrap();
@@ -308,10 +312,12 @@ impl Target {
     }
     /// Whether all of it lies above.
     fn wholly_above(self, bound: Ratio) -> bool {
-        self.comparator != '<' && (bound.less(self.at) || (self.comparator == '>' && !self.inclusive && self.at.cmp(bound).is_eq()))
+        self.comparator != '<'
+            && (bound.less(self.at) || (self.comparator == '>' && !self.inclusive && self.at.cmp(bound).is_eq()))
     }
     fn wholly_below(self, bound: Ratio) -> bool {
-        self.comparator != '>' && (self.at.less(bound) || (self.comparator == '<' && !self.inclusive && self.at.cmp(bound).is_eq()))
+        self.comparator != '>'
+            && (self.at.less(bound) || (self.comparator == '<' && !self.inclusive && self.at.cmp(bound).is_eq()))
     }
 }
 
@@ -389,8 +395,8 @@ fn unit(code: &str) -> Option<(&'static str, Ratio, Ratio)> {
 /// Units of the same dimension as this one.
 pub(super) fn alike(code: &str) -> Vec<&'static str> {
     const ALL: [&str; 20] = [
-        "g/L", "mg/dL", "ug/mL", "mg/L", "m", "cm", "mm", "[in_i]", "mmol/L", "umol/L", "mol/L", "kg", "g", "[lb_av]", "K", "Cel",
-        "[degF]", "min", "h", "%",
+        "g/L", "mg/dL", "ug/mL", "mg/L", "m", "cm", "mm", "[in_i]", "mmol/L", "umol/L", "mol/L", "kg", "g", "[lb_av]", "K",
+        "Cel", "[degF]", "min", "h", "%",
     ];
     let Some((dimension, ..)) = unit(code) else { return Vec::new() };
     ALL.into_iter().filter(|other| unit(other).is_some_and(|(of, ..)| of == dimension)).collect()
@@ -408,11 +414,7 @@ pub(super) fn quantity(element: &Value, value: &str, system: Option<&str>, code:
     let (prefix, text) = prefixed(value);
     let Some(at) = number_of(&element["value"]) else { return false };
     let comparator = element["comparator"].as_str().unwrap_or("=");
-    let target = |at: Ratio| Target {
-        at,
-        comparator: comparator.chars().next().unwrap(),
-        inclusive: comparator.ends_with('='),
-    };
+    let target = |at: Ratio| Target { at, comparator: comparator.chars().next().unwrap(), inclusive: comparator.ends_with('=') };
     let (its_system, its_code) = (element["system"].as_str(), element["code"].as_str());
     let raw = || compares(target(at), prefix, text, |it| it);
     match (system.filter(|system| !system.is_empty()), code) {
