@@ -411,6 +411,8 @@ fn search_interaction(server: &Server, resource_type: ResourceType, parameters: 
         && name == "identifier"
         && !value.contains(',')
         && let Some((system, value)) = value.split_once('|')
+        && Ins::is_system(system)
+        && !value.is_empty()
     {
         return Interaction::Existence { ins: Ins::new(system, value) };
     }

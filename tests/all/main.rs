@@ -13,6 +13,7 @@ mod harness;
 mod access;
 mod all_samples;
 mod batches;
+mod candle;
 mod capability;
 mod cohort;
 mod deposit_labels;
