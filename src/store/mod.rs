@@ -24,6 +24,7 @@ mod explain;
 mod facts;
 mod flights;
 mod history;
+mod matching;
 mod migrate;
 mod order;
 mod ordered;
@@ -46,6 +47,7 @@ pub use error::StoreError;
 pub use explain::{resource_search_explained, statistics_renew};
 pub use facts::{facts_write, record_create};
 pub use history::{HistoryOf, HistoryRequest, history_page};
+pub use matching::resource_matches;
 pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
@@ -57,7 +59,7 @@ pub use rules::{
     authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
     record_search, resource_put_versions,
 };
-pub use search::{resource_matches, resource_places, resource_referring, resource_search};
+pub use search::{resource_places, resource_referring, resource_search};
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;
