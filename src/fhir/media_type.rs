@@ -82,7 +82,7 @@ fn range_format(range: &str) -> Option<Format> {
     if any { essence_of(&range.replacen(range.split(';').next().unwrap_or(""), "json", 1)) } else { essence_of(range) }
 }
 
-fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.split(';').skip(1).find_map(|parameter| {
         let (key, value) = parameter.split_once('=')?;
         key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))

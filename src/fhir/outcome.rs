@@ -29,6 +29,7 @@ issues! {
     RequiredMissing       : "error"   "required"      422 "A required element or parameter is absent.";
     InvariantBroken       : "error"   "invariant"     422 "A rule over several elements does not hold.";
     BusinessRule          : "error"   "business-rule" 422 "A rule of the DMP (BR-nn) refuses it.";
+    PatchFailed           : "error"   "processing"    422 "A patch that cannot be applied to this resource.";
     ReferenceUnresolved   : "error"   "not-found"     422 "A reference names no resource that the caller may use here.";
     ParameterUnknown      : "error"   "not-supported" 400 "Search parameter or modifier that is not known here.";
     ParameterInvalid      : "error"   "value"         400 "A search value that its type does not allow.";

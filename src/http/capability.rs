@@ -18,6 +18,8 @@ const READ_CREATE_UPDATE: &[&str] = &["read", "vread", "search-type", "create", 
 const TRACE: &[&str] = &["read", "search-type"];
 const TRANSLATION: OperationDescription<'_> =
     OperationDescription { name: "translation", definition: "https://dmp-fhir.example/fhir/OperationDefinition/translation" };
+const DOCUMENT: OperationDescription<'_> =
+    OperationDescription { name: "document", definition: "http://hl7.org/fhir/OperationDefinition/Composition-document" };
 
 /// Types with their interactions: the table that `routes` obeys.
 fn routes() -> Vec<RouteDescription<'static>> {
@@ -32,6 +34,7 @@ fn routes() -> Vec<RouteDescription<'static>> {
                 _ => READ,
             };
             let operations: &[OperationDescription<'_>] = match resource_type.name() {
+                "Composition" => &[DOCUMENT],
                 "DocumentReference" => &[TRANSLATION],
                 _ => &[],
             };

@@ -1,9 +1,9 @@
 //! From method, path, query, headers and body to an [`Interaction`], once. <https://hl7.org/fhir/R4/http.html>
 use super::bundle;
-use super::respond::{Return, Wishes};
+use super::respond::Wishes;
 use super::route::Route;
 use crate::fhir::identifier::Ins;
-use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, SearchPlace, Target, Then};
+use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, Return, SearchPlace, Target, Then};
 use crate::fhir::media_type::{self, Format};
 use crate::fhir::patch::Patch;
 use crate::fhir::path::Path;
@@ -13,8 +13,10 @@ use crate::ids::Pid;
 use crate::search;
 use crate::service::Server;
 use crate::service::search::query_string;
+use crate::service::search_all::in_compartment;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
+use base64::Engine;
 use serde_json::Value;
 
 /// Parameters that shape the answer and are no search parameters.
@@ -22,9 +24,7 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
-    actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
-        .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded"))
+    Parameters::parse(query)
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.
@@ -43,9 +43,10 @@ pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<W
     let format = media_type::negotiate(text(headers, header::ACCEPT), parameters.get("_format"))?;
     let prefer = text(headers, header::HeaderName::from_static("prefer")).unwrap_or_default();
     let preference = match preferred(prefer, "return") {
-        Some("minimal") => Return::Minimal,
-        Some("OperationOutcome") => Return::OperationOutcome,
-        Some(_) | None => Return::Representation,
+        Some("minimal") => Some(Return::Minimal),
+        Some("OperationOutcome") => Some(Return::OperationOutcome),
+        Some("representation") => Some(Return::Representation),
+        Some(_) | None => None,
     };
     Ok(Wishes {
         format,
@@ -131,7 +132,7 @@ pub(crate) enum Sent<'a> {
 }
 
 impl Sent<'_> {
-    fn resource(self) -> Result<Resource, Problem> {
+    pub(super) fn resource(self) -> Result<Resource, Problem> {
         match self {
             Self::Bytes { content_type, bytes } => match media_type::body_format(content_type)? {
                 Format::Json => json::parse(bytes),
@@ -142,25 +143,20 @@ impl Sent<'_> {
         }
     }
 
-    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
+    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch, or a Binary that has
+    /// a patch of another language under its media type. <https://hl7.org/fhir/R4/http.html#patch>
     fn patch(self) -> Result<Patch, Problem> {
-        if let Self::Bytes { content_type, bytes } = self {
-            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            match essence.as_str() {
-                "application/json-patch+json" => {
-                    let operations = serde_json::from_slice(bytes);
-                    let malformed = |_not_json| Problem::new(IssueKind::Malformed, "The JSON Patch is not JSON");
-                    return operations.map(Patch::Json).map_err(malformed);
-                }
-                "application/xml-patch+xml" => return Ok(Patch::Xml(bytes.to_vec())),
-                _fhir => {}
+        match self {
+            Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            Self::Resource(Some(binary)) if binary.get("resourceType").and_then(Value::as_str) == Some("Binary") => {
+                let content_type = binary.get("contentType").and_then(Value::as_str);
+                let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
+                let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
+                Patch::parse(content_type, &bytes)
             }
+            entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
-        let parameters = self.resource()?;
-        if parameters.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
-            return Err(Problem::at(IssueKind::Malformed, "resourceType", "A FHIRPath Patch is a Parameters resource"));
-        }
-        Ok(Patch::FhirPath(parameters))
     }
 }
 
@@ -189,15 +185,10 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
         }
         Route::HistorySystem => Ok(Interaction::History { place: HistoryPlace::System(SearchPlace::Cohort), parameters }),
         Route::Search { resource_type } => Ok(search_interaction(server, served_type(&resource_type)?, parameters)),
-        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters)?, parameters }),
-        Route::Compartment { id, resource_type } => {
-            let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
-            match resource_type.as_str() {
-                "*" => Ok(Interaction::SearchAll { place, parameters }),
-                name => Ok(Interaction::Search { resource_type: served_type(name)?, place, parameters }),
-            }
-        }
+        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters), parameters }),
+        Route::Compartment { id, resource_type } => compartment(server, &id, &resource_type, parameters),
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
+        Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
         Route::LastN => {
             let place = search_place(server, served_type("Observation")?, &parameters);
@@ -246,7 +237,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
                 None => Ok(conditional(server, resource_type, parameters, Then::Delete { if_match })),
             }
         }
-        Route::Base => bundle::bundle(server, body.resource()?, entries_max),
+        Route::Base => bundle::bundle(server, body, entries_max),
     }
 }
 
@@ -309,16 +300,31 @@ fn conditional(server: &Server, resource_type: ResourceType, criteria: Parameter
     Interaction::Conditional { resource_type, place, criteria, then }
 }
 
+/// `Patient/[id]/[type]?...`, `Patient/[id]/*`: a search in that record.
+fn compartment(server: &Server, id: &str, resource_type: &str, parameters: Parameters) -> Result<Interaction, Problem> {
+    let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
+    if resource_type == "*" {
+        return Ok(Interaction::SearchAll { place, parameters });
+    }
+    let resource_type = served_type(resource_type)?;
+    if !in_compartment(resource_type) {
+        let text = format!("{resource_type} is not in the Patient compartment");
+        return Err(Problem::new(IssueKind::ResourceNotFound, text));
+    }
+    Ok(Interaction::Search { resource_type, place, parameters })
+}
+
 /// Where a search over several types looks: in the record that a parameter names for one of them, or in the directory where
 /// all of them live there.
-fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace, Problem> {
+fn place_of_all(server: &Server, parameters: &Parameters) -> SearchPlace {
     let listed = parameters.0.iter().filter(|(name, _)| name == "_type").flat_map(|(_, value)| value.split(','));
-    let types = listed.map(served_type).collect::<Result<Vec<_>, _>>()?;
+    // What is no type is refused by the search, as a parameter.
+    let types: Vec<ResourceType> = listed.filter_map(|name| served_type(name).ok()).collect();
     if !types.is_empty() && types.iter().all(|resource_type| resource_type.home() == Home::Directory) {
-        return Ok(SearchPlace::Directory);
+        return SearchPlace::Directory;
     }
     let of_types = types.into_iter().map(|resource_type| search_place(server, resource_type, parameters));
-    Ok(of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort))
+    of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort)
 }
 
 /// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.
@@ -449,6 +455,7 @@ pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String
     match interaction {
         Interaction::Search { parameters, .. }
         | Interaction::SearchAll { parameters, .. }
+        | Interaction::Document { parameters, .. }
         | Interaction::Everything { parameters, .. }
         | Interaction::LastN { parameters, .. }
         | Interaction::DocRef { parameters, .. } => {
@@ -479,6 +486,7 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
         | Interaction::SearchAll { .. }
         | Interaction::History { .. }
         | Interaction::Translation(_)
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::LastN { .. }
         | Interaction::DocRef { .. }
@@ -527,11 +535,7 @@ fn record_of_body(server: &Server, resource_type: ResourceType, body: &Resource)
     if resource_type.name() == "Patient" {
         return td02::ins_of(body).map(RecordName::Ins);
     }
-    let named = resource_type.record_paths().iter().find_map(|path| {
-        let path = Path::compile(path).ok()?;
-        let found = path.evaluate(body).into_iter().next()?;
-        Some(record_of_reference(server, found.element.object()?))
-    });
+    let named = record_named_by(server, resource_type, body);
     match (resource_type.home(), named) {
         (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
         (Home::Either, named) => named,
@@ -548,6 +552,30 @@ fn same_type(resource_type: ResourceType, body: &Resource) -> Result<(), Problem
 
 fn record_of_element(server: &Server, body: &Resource, element: &str) -> RecordName {
     body.get(element).and_then(Value::as_object).map_or(RecordName::Unknown, |reference| record_of_reference(server, reference))
+}
+
+/// The record that the body names by the paths of its type; nothing where nothing stands there.
+///
+/// An element that repeats may name others beside the person (a participant, an actor): the first that names a record
+/// decides. Whether all of them name that person is judged when they are made literal.
+fn record_named_by(server: &Server, resource_type: ResourceType, body: &Resource) -> Option<RecordName> {
+    let mut named = None;
+    for path in resource_type.record_paths() {
+        let Ok(path) = Path::compile(path) else { continue };
+        for found in path.evaluate(body) {
+            match found.element.object().map(|reference| record_of_reference(server, reference)) {
+                Some(record @ (RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_)))
+                    if record != RecordName::Pid(Pid::DIRECTORY) =>
+                {
+                    return Some(record);
+                }
+                Some(RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_) | RecordName::Unknown) | None => {
+                    named = Some(RecordName::Unknown)
+                }
+            }
+        }
+    }
+    named
 }
 
 /// The record that a Reference names: literally, logically by INS, or by the draft's `Patient?identifier=` (decision 14).

@@ -1,9 +1,10 @@
 //! Ids that clients chose, resolved on the unit before facts and `decide` (DESIGN, "Opaque ids").
-use super::Request;
+use super::{Entered, Request};
 use crate::fhir::interaction::{HistoryPlace, RecordName, SearchPlace, Target};
-use crate::fhir::{Interaction, Problem};
+use crate::fhir::{Interaction, IssueKind, Problem};
 use crate::ids::Rid;
-use crate::store::{self, Unit};
+use crate::policy::Facts;
+use crate::store::{self, Access, Unit};
 use std::borrow::Cow;
 
 /// The target and the record that an interaction names, of `&Interaction` and of `&mut Interaction`. Bundles and conditional
@@ -16,6 +17,7 @@ macro_rules! named {
             | Interaction::RetrieveDocument(target)
             | Interaction::Translation(target)
             | Interaction::History { place: HistoryPlace::Instance(target), .. }
+            | Interaction::Document { target, .. }
             | Interaction::Everything { target, .. }
             | Interaction::UpdateConsent { target, .. }
             | Interaction::Patch { target, .. }
@@ -61,6 +63,54 @@ pub(super) fn resolved<'a>(unit: &Unit, request: &'a Request) -> Result<Cow<'a, 
         resolve_record(unit, record)?;
     }
     Ok(Cow::Owned(request))
+}
+
+/// The same for what follows a match: its target has its place already.
+///
+/// # Errors
+/// Where the database fails.
+pub(super) fn resolved_record(unit: &Unit, mut request: Request) -> Result<Request, Problem> {
+    let (_, record): (Option<&mut Target>, Option<&mut RecordName>) = named!(&mut request.interaction);
+    if let Some(record) = record {
+        resolve_record(unit, record)?;
+    }
+    Ok(request)
+}
+
+/// Facts, `decide`, open. An id that a client chose can be guessed, so what the caller may not see under one is nowhere, and
+/// answered as an id that nobody chose; only to choose it oneself tells that it is taken (409).
+///
+/// # Errors
+/// What `decide` refuses; where the database fails.
+pub(super) fn enter<'a>(
+    request: Cow<'a, Request>,
+    unit: &Unit,
+    entered: &mut Entered,
+) -> Result<(Cow<'a, Request>, Access, Option<Facts>), Problem> {
+    let tried = super::enter(&request, &request.interaction, unit, entered);
+    let Some(Target { resource_type, place: Some((_, rid)), alias: Some(_) }) = super::target(&request.interaction) else {
+        let (access, facts) = tried?;
+        return Ok((request, access, facts));
+    };
+    match tried {
+        Ok((access, facts)) => {
+            if store::resource_read(unit, &access, *resource_type, *rid)?.is_some()
+                || store::resource_withdrawn(unit, &access, *resource_type, *rid)?
+            {
+                return Ok((request, access, facts));
+            }
+        }
+        // What this caller may never do to what he sees, he is told; by whom it is hidden, he is not.
+        Err(problem) if !matches!(problem.kind(), IssueKind::Forbidden | IssueKind::ResourceNotFound) => return Err(problem),
+        Err(_hidden) => {}
+    }
+    let mut request = request.into_owned();
+    let (target, _): (Option<&mut Target>, Option<&mut RecordName>) = named!(&mut request.interaction);
+    if let Some(target) = target {
+        target.place = None;
+    }
+    let (access, facts) = super::enter(&request, &request.interaction, unit, entered)?;
+    Ok((Cow::Owned(request), access, facts))
 }
 
 /// The record of a Patient whose id a client chose.

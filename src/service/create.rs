@@ -7,7 +7,6 @@ use crate::ids::{Pid, Rid};
 use crate::search::{self, ExtractContext};
 use crate::store::{self, Access, NewResource};
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// A resource before its bytes: where it goes, which version, what it says.
 pub(crate) struct Draft {
@@ -20,11 +19,16 @@ pub(crate) struct Draft {
 
 /// Puts id and meta in, extracts the index rows, names the author.
 pub(crate) fn draft(context: &Context<'_>, access: &Access, draft: Draft) -> Result<NewResource, Problem> {
+    let id = context.server.id(draft.pid, draft.rid);
+    draft_named(context, access, draft, &id)
+}
+
+/// The same under an id that a client chose.
+pub(crate) fn draft_named(context: &Context<'_>, access: &Access, draft: Draft, id: &str) -> Result<NewResource, Problem> {
     let Draft { pid, rid, version, mut body, origin } = draft;
     let name = body.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     let resource_type = super::known_type(name)?;
-    let id = context.server.id(pid, rid);
-    stamp(&mut body, &id, version, &context.unit.updated(access)?.instant());
+    stamp(&mut body, id, version, &context.unit.updated(access)?.instant());
     let local = |reference: &str| context.place(reference);
     let extract = ExtractContext { keyer: &context.server.keyer, local: &local, pid, time_zone: &context.server.time_zone };
     let rows = search::extract(resource_type, &body, &extract);
@@ -108,28 +112,45 @@ pub(super) fn written(context: &Context<'_>, access: &Access, pid: Pid, new: &Ne
 /// A reference to what is not here is 422.
 pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceType, body: &Resource) -> Result<Outcome, Problem> {
     let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
-    let rid = context.unit.next_rid();
-    let mut body = body.clone();
-    forget_claims(&mut body, None);
-    name_record(context, resource_type, &mut body)?;
-    references::check(context, access, pid, &body, &HashSet::new())?;
-    let new = draft(context, access, Draft { pid, rid, version: 1, body, origin: None })?;
+    let new = prepared(context, access, resource_type, body)?;
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
-    let event = context.event_on(Action::Create, 201, resource_type, pid, rid);
+    let event = context.event_on(Action::Create, 201, resource_type, pid, new.rid);
     Ok(created(context, access, pid, &new, vec![event]))
 }
 
-/// Makes the reference that named the record literal.
+/// A new resource as it will be stored.
+///
+/// # Errors
+/// A reference to what is not here is 422.
+pub(super) fn prepared(
+    context: &Context<'_>,
+    access: &Access,
+    resource_type: ResourceType,
+    body: &Resource,
+) -> Result<NewResource, Problem> {
+    let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
+    let mut body = body.clone();
+    forget_claims(&mut body, None);
+    name_record(context, resource_type, &mut body)?;
+    references::check(context, access, pid, &body)?;
+    draft(context, access, Draft { pid, rid: context.new_rid(), version: 1, body, origin: None })
+}
+
+/// Makes each reference that names the person of the record literal; one that names another person is refused.
 pub(super) fn name_record(context: &Context<'_>, resource_type: ResourceType, body: &mut Resource) -> Result<(), Problem> {
     let Some(facts) = context.facts else { return Ok(()) };
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
     for path in resource_type.record_paths() {
-        let element = path.rsplit('.').next().unwrap_or_default();
-        if path.matches('.').count() == 1
-            && let Some(named) = body.get(element)
-        {
-            references::check_person(context, named, path)?;
-            references::name_patient(body, element, &patient);
+        let mut steps = path.split('.').skip(1);
+        let Some(first) = steps.next().filter(|first| body.contains_key(*first)) else { continue };
+        let steps: Vec<&str> = steps.collect();
+        if let Some(Value::Object(_)) = body.get(first).filter(|_| steps.is_empty()) {
+            references::check_person(context, body.get(first).unwrap_or(&Value::Null), path)?;
+            references::name_patient(body, first, &patient);
+            return Ok(());
+        }
+        let Some(value) = body.get_mut(first) else { continue };
+        if references::name_persons(context, value, &steps, path, &patient)? {
             return Ok(());
         }
     }

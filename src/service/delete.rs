@@ -1,19 +1,37 @@
-//! Delete: the resource stays as a tombstone. <https://hl7.org/fhir/R4/http.html#delete>
+//! Delete: the resource stays as a version without body. <https://hl7.org/fhir/R4/http.html#delete>
+//!
+//! The answer is 204 for what was deleted now, before, or never was, and for what the caller may not see: it tells nothing.
 use super::Context;
-use crate::audit::Outcome;
+use super::change::{Standing, standing};
+use super::read::not_found;
+use crate::audit::{Action, Body, Outcome};
 use crate::fhir::interaction::Target;
 use crate::fhir::{IssueKind, Problem};
-use crate::store::Access;
+use crate::store::{self, Access};
 
-/// Delete: the resource stays as a tombstone.
+/// `DELETE [type]/[id]`.
 ///
 /// # Errors
-/// Not here yet.
-pub(super) fn delete(
-    _context: &Context<'_>,
-    _access: &Access,
-    _target: &Target,
-    _if_match: Option<i64>,
-) -> Result<Outcome, Problem> {
-    Err(Problem::new(IssueKind::NotSupported, "This server has no such interaction yet"))
+/// 403 for another's resource that the caller sees; 409 where a resource that he sees refers to it.
+pub(super) fn delete(context: &Context<'_>, access: &Access, target: &Target, if_match: Option<i64>) -> Result<Outcome, Problem> {
+    let resource_type = target.resource_type;
+    let version = match standing(context, access, target, if_match)? {
+        Standing::Here(stored) => {
+            // Only what this caller sees is counted, so that a refusal tells him nothing that he could not have searched. A
+            // hidden resource keeps its reference to what is gone, as every older version does: its readers are told 410.
+            if store::resource_referred(context.unit, access, stored.rid, &context.leaving(stored.pid))? {
+                let text = "Other resources refer to this one: change them first";
+                return Err(Problem::new(IssueKind::Conflict, text));
+            }
+            store::resource_delete(context.unit, access, resource_type, stored.rid)?
+        }
+        Standing::Deleted(version) => Some(version),
+        Standing::Nothing if access.permit().otherwise().is_some() => return Err(not_found(access)),
+        Standing::Nothing => None,
+    };
+    let event = match target.place {
+        Some((pid, rid)) => context.event_on(Action::Delete, 204, resource_type, pid, rid),
+        None => context.event(None, Action::Delete, 204),
+    };
+    Ok(Outcome { version, ..Outcome::new(204, Body::Empty, vec![event]) })
 }

@@ -1,9 +1,11 @@
 //! Read and vread. <https://hl7.org/fhir/R4/http.html#read>
 use super::{Context, find_events, retrieve_document};
 use crate::audit::{Action, Body, Outcome};
-use crate::fhir::interaction::Target;
-use crate::fhir::{IssueKind, Problem};
+use crate::fhir::interaction::{Parameters, Target};
+use crate::fhir::{IssueKind, Problem, Resource};
+use crate::search;
 use crate::store::{self, Access, Stored};
+use serde_json::Value;
 
 /// `GET [type]/[id]`: the current version, 304 where the client has it.
 ///
@@ -16,8 +18,34 @@ pub fn read(context: &Context<'_>, access: &Access, target: &Target) -> Result<O
         "Binary" => return retrieve_document::read_binary(context, access, target),
         _ => {}
     }
-    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
-    Ok(found(context, stored))
+    match store::resource_read(context.unit, access, target.resource_type, rid)? {
+        Some(stored) => part(context, found(context, stored)),
+        // Only who would see it otherwise is told that it is gone (decision 2).
+        None if store::resource_withdrawn(context.unit, access, target.resource_type, rid)? => {
+            Err(Problem::new(IssueKind::ResourceDeleted, "The resource is deleted"))
+        }
+        None => Err(not_found(access)),
+    }
+}
+
+/// The part that `_summary` or `_elements` of a read asks for, tagged SUBSETTED.
+fn part(context: &Context<'_>, outcome: Outcome) -> Result<Outcome, Problem> {
+    let asked = context.request.query.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let asked = asked.filter(|(name, _)| matches!(*name, "_summary" | "_elements"));
+    let decoded = |text: &str| text.replace("%2C", ",").replace("%2c", ",");
+    let asked: Vec<(String, String)> = asked.map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+    let Body::Fhir(bytes) = &outcome.body else { return Ok(outcome) };
+    if asked.is_empty() {
+        return Ok(outcome);
+    }
+    let resource: Resource = serde_json::from_slice(bytes)
+        .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
+    let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+    let query = super::search::parse(context, super::known_type(name)?, &Parameters(asked))?;
+    match search::subset(&query, &resource) {
+        Some(part) => Ok(Outcome { body: Body::Fhir(Value::Object(part).to_string().into_bytes()), ..outcome }),
+        None => Ok(outcome),
+    }
 }
 
 /// `GET [type]/[id]/_history/[version]`.

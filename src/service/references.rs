@@ -12,18 +12,12 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 /// Checks that every literal reference leads to a resource of this record or of the directory, all with one look-up.
-/// `coming` is what the same Bundle brings.
+/// What the same transaction brings is here already.
 ///
 /// # Errors
 /// [`IssueKind::ReferenceUnresolved`] with the location of the first that does not. What the caller may not see is not
 /// here either.
-pub(super) fn check(
-    context: &Context<'_>,
-    access: &Access,
-    pid: Pid,
-    resource: &Resource,
-    coming: &HashSet<(ResourceType, Pid, Rid)>,
-) -> Result<(), Problem> {
+pub(super) fn check(context: &Context<'_>, access: &Access, pid: Pid, resource: &Resource) -> Result<(), Problem> {
     let server = context.server;
     let mut found: Vec<(String, String)> = Vec::new();
     reference::references(resource, &mut |path, object| {
@@ -39,7 +33,9 @@ pub(super) fn check(
     // The Patient is named by every caller who may write in the record, also by one who reads nothing there.
     let is_patient =
         |target: (ResourceType, Pid, Rid)| (target.1, target.2) == (pid, Rid::PATIENT) && target.0.name() == "Patient";
-    let is_given = |target: (ResourceType, Pid, Rid)| is_patient(target) || (target.1 == pid && coming.contains(&target));
+    let is_given = |target: (ResourceType, Pid, Rid)| {
+        is_patient(target) || (matches!(target.1, one if one == pid || one == Pid::DIRECTORY) && context.is_coming(target))
+    };
     let sought = targets.iter().flatten().filter(|target| !is_given(**target));
     let places: Vec<(Pid, Rid)> =
         sought.filter(|target| target.1 == pid || target.1 == Pid::DIRECTORY).map(|target| (target.1, target.2)).collect();
@@ -64,8 +60,15 @@ pub(super) fn check_person(context: &Context<'_>, reference: &Value, path: &str)
     let facts = context.record()?;
     let literal = reference.get("reference").and_then(Value::as_str);
     let by_literal = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
-        // The literal conditional form named the record: `decide` had the facts of that INS.
-        Some(_) => true,
+        // The literal conditional form of the draft names the person by INS.
+        Some(query) => {
+            let token = query
+                .strip_prefix("identifier=")
+                .map(|token| token.replace("%7C", "|").replace("%7c", "|").replace("%3A", ":").replace("%3a", ":"));
+            let ins =
+                token.as_deref().and_then(|token| token.split_once('|')).and_then(|(system, value)| Ins::new(system, value));
+            ins.is_some() && ins == facts.ins
+        }
         None => context.place(text) == Some((facts.pid, Rid::PATIENT)),
     });
     if by_literal && ins_of(reference).is_none_or(|ins| facts.ins.as_ref() == Some(&ins)) {
@@ -88,5 +91,46 @@ pub(super) fn name_patient(resource: &mut Resource, element: &str, patient: &str
         reference.shift_remove("identifier");
     } else {
         resource.insert(element.into(), serde_json::json!({"reference": patient}));
+    }
+}
+
+/// The same where the element repeats and may name others beside the person (a practitioner, a place): each reference to a
+/// Patient at these steps is of the person of the record. Whether there is one.
+///
+/// # Errors
+/// 422 at the element that names another person.
+pub(super) fn name_persons(
+    context: &Context<'_>,
+    value: &mut Value,
+    steps: &[&str],
+    path: &str,
+    patient: &str,
+) -> Result<bool, Problem> {
+    match (value, steps) {
+        (Value::Array(items), _) => {
+            let mut any = false;
+            for item in items {
+                any |= name_persons(context, item, steps, path, patient)?;
+            }
+            Ok(any)
+        }
+        (Value::Object(members), [first, rest @ ..]) => {
+            members.get_mut(*first).map_or(Ok(false), |value| name_persons(context, value, rest, path, patient))
+        }
+        (named @ Value::Object(_), []) => {
+            let literal = named.get("reference").and_then(Value::as_str);
+            let is_patient = |literal: &str| reference::named_type(literal).is_some_and(|named| named.name() == "Patient");
+            let is_literal = literal.is_some_and(|literal| literal.starts_with("Patient?") || is_patient(literal));
+            if !is_literal && ins_of(named).is_none() {
+                return Ok(false);
+            }
+            check_person(context, named, path)?;
+            if let Value::Object(members) = named {
+                members.insert("reference".into(), patient.into());
+                members.shift_remove("identifier");
+            }
+            Ok(true)
+        }
+        (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _) => Ok(false),
     }
 }

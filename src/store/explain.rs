@@ -21,7 +21,7 @@ pub fn resource_search_explained(unit: &Unit, access: &Access, plan: &Plan, coun
     let told = RefCell::new(Vec::new());
     let reader = Reader::new(unit, access);
     let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader, told: Some(&told) };
-    let page = PageRequest { count, total: false, cursor: None };
+    let page = PageRequest { count, total: false, cursor: None, query: None };
     match access.scope() {
         Scope::Cohort => drop(cohort::search(&search, &page, None, &mut |_| true)?),
         Scope::Record(..) | Scope::Own(_) | Scope::Directory | Scope::Patient(_) => {

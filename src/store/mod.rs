@@ -35,13 +35,14 @@ mod resource;
 mod rows;
 mod rules;
 mod search;
+mod search_all;
 mod select;
 mod sql;
 mod trace;
 mod unit;
 
 pub use alias::{alias_find, alias_put};
-pub use audit::{AuditCursor, audit_read, audit_search};
+pub use audit::{AuditCursor, audit_hidden, audit_opened, audit_read, audit_search};
 pub use document::{DocumentTwin, Original, document_find, document_get, document_put, document_register};
 pub use error::StoreError;
 pub use explain::{resource_search_explained, statistics_renew};
@@ -52,14 +53,15 @@ pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{
-    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_version_read,
-    resource_withdrawn,
+    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_referred,
+    resource_version_read, resource_withdrawn,
 };
 pub use rules::{
-    authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
-    record_search, resource_put_versions,
+    Relabelled, authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
+    record_search, resource_put_versions, resource_relabel,
 };
 pub use search::{resource_places, resource_referring, resource_search};
+pub use search_all::resource_search_all;
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;

@@ -30,7 +30,7 @@ pub fn resource_search_ordered<K>(
 ) -> Result<Page, Problem> {
     demand_resolved(plan)?;
     let search = Search { unit, access, plan, order: Order::of(&[])?, reader: Reader::new(unit, access), told: None };
-    let about = search.about();
+    let about = search.about(page);
     let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
     let Some(snapshot) = snapshot(&search, position.as_ref())? else {
         return Ok(Page { resources: Vec::new(), total: page.total.then_some(0), next: None });

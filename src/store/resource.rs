@@ -9,7 +9,7 @@ use crate::fhir::outcome::IssueKind;
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::permit::label;
-use crate::search::{IndexRows, Key};
+use crate::search::{IndexRows, Key, Keyer, Kind, registry};
 use diesel::sql_types::{BigInt, Binary, Double, Integer, SmallInt, Text};
 use std::collections::{HashMap, HashSet};
 
@@ -37,6 +37,16 @@ impl Stored {
     #[must_use]
     pub fn is_deletion(&self) -> bool {
         self.body.is_empty()
+    }
+
+    /// The id that it shows: sealed, or the one that a client chose.
+    ///
+    /// # Errors
+    /// `Internal` where the body is damaged.
+    pub fn id(&self) -> Result<String, Problem> {
+        let resource = self.resource()?;
+        let id = resource.get("id").and_then(serde_json::Value::as_str).map(str::to_owned);
+        id.ok_or_else(|| Problem::new(IssueKind::Internal, "A stored resource has no id"))
     }
 
     /// The body, read.
@@ -212,6 +222,30 @@ pub fn resource_delete(unit: &Unit, access: &Access, resource_type: ResourceType
     };
     resource_put(unit, access, std::slice::from_ref(&deletion))?;
     Ok(Some(version))
+}
+
+/// Whether another resource of the access's scope, none of `leaving`, refers to this one of its record, by whatever parameter.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_referred(unit: &Unit, access: &Access, rid: Rid, leaving: &[Rid]) -> Result<bool, Problem> {
+    let pid = access.writable(unit)?;
+    let numbers = ResourceType::all().flat_map(|source| registry().parameters(source));
+    let numbers = numbers.filter(|parameter| parameter.kind() == Kind::Reference).flat_map(|one| one.stored.iter().copied());
+    let numbers: std::collections::BTreeSet<u16> = numbers.collect();
+    // In the directory itself a target is both of the same place and of the directory.
+    let places: &[bool] = if pid == Pid::DIRECTORY { &[false, true] } else { &[false] };
+    let keys = numbers.iter().flat_map(|number| places.iter().map(|place| Keyer::reference(*number, *place, rid).0));
+    let mut sql = unit.sql("SELECT r.rid");
+    select::from(&mut sql, "token AS t", "r");
+    sql.push(" WHERE t.pid = ").integer(pid.0).push(" AND t.key").in_list(keys);
+    sql.push(" AND r.pid = t.pid AND r.rid = t.rid AND r.rid <> ").integer(rid.0).push(" AND ");
+    select::Reader::new(unit, access).visible(&mut sql, "r");
+    if !leaving.is_empty() {
+        sql.push(" AND NOT (r.rid").in_list(leaving.iter().map(|rid| rid.0)).push(")");
+    }
+    sql.push(" LIMIT 1");
+    Ok(unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
 }
 
 /// What is in the place of a new version.

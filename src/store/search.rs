@@ -71,7 +71,7 @@ pub fn resource_search(
 ) -> Result<Page, Problem> {
     demand_resolved(plan)?;
     let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access), told: None };
-    let about = search.about();
+    let about = search.about(page);
     let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
     if position.as_ref().is_some_and(|position| !search.order.accepts(&position.keys)) {
         return Err(Problem::new(IssueKind::ParameterInvalid, "The page link is not one of this search"));
@@ -101,9 +101,13 @@ pub(super) fn demand_resolved(plan: &Plan) -> Result<(), Problem> {
 
 impl Search<'_> {
     /// What a cursor is sealed about: this query of this caller in this place.
-    pub(super) fn about(&self) -> Vec<u8> {
+    pub(super) fn about(&self, page: &PageRequest) -> Vec<u8> {
         let (place, who) = (self.access.place(), self.access.who());
-        openssl::sha::sha256(format!("{place} {who} {:?}", self.plan).as_bytes()).to_vec()
+        let about = match &page.query {
+            Some(query) => format!("{place} {who} {} {query}", self.plan.resource_type),
+            None => format!("{place} {who} {:?}", self.plan),
+        };
+        openssl::sha::sha256(about.as_bytes()).to_vec()
     }
 
     /// One record, or the directory: the index gives the order, and the page ends the reading.

@@ -141,6 +141,15 @@ impl Unit {
         Ok(WholeRecord { access: Access { permit: access.permit.clone(), scope, who: access.who.clone() } })
     }
 
+    /// Takes the lock of a record until the unit ends, before anything is matched in it. It gives no right there.
+    ///
+    /// # Errors
+    /// `Internal` on a snapshot; where the database fails.
+    pub fn hold(&self, pid: Pid) -> Result<(), Problem> {
+        self.demand_write()?;
+        self.lock(pid)
+    }
+
     /// `meta.lastUpdated` of everything that this unit writes in the access's record: later than all that is there.
     ///
     /// # Errors

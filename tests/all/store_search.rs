@@ -27,10 +27,10 @@ pub(crate) fn rids(page: &Page) -> Vec<i64> {
     page.resources.iter().map(|stored| stored.rid.0).collect()
 }
 pub(crate) fn first(count: usize) -> PageRequest {
-    PageRequest { count, total: true, cursor: None }
+    PageRequest { count, total: true, cursor: None, query: None }
 }
 pub(crate) fn next(page: &Page, count: usize) -> PageRequest {
-    PageRequest { count, total: true, cursor: page.next.clone() }
+    PageRequest { count, total: true, cursor: page.next.clone(), query: None }
 }
 
 /// One search in one record.
@@ -343,7 +343,7 @@ fn a_cursor_serves_only_its_own_search_and_caller() {
         }
         let page = search(bench, one, &plan(vec![token(7)]), first(1));
         let text = page.next.clone().unwrap().as_text().to_owned();
-        let with = |text: &str| PageRequest { count: 1, total: false, cursor: Some(Cursor::from_text(text)) };
+        let with = |text: &str| PageRequest { count: 1, total: false, cursor: Some(Cursor::from_text(text)), query: None };
         let kind_of = |result: Result<Page, Problem>| result.map(|page| rids(&page)).map_err(|problem| problem.kind());
         let refused = Err(IssueKind::ParameterInvalid);
         let martin = || professional("martin");

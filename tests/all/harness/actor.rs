@@ -56,6 +56,17 @@ impl Actor {
         self.send_resource("PUT", path, body)
     }
 
+    /// `PATCH [base]/path` with a JSON Patch.
+    pub(crate) fn patch(&self, path: &str, operations: &Value) -> Answer {
+        let headers = [("Content-Type", "application/json-patch+json"), ("Accept", "application/fhir+json")];
+        self.send("PATCH", path, &headers, operations.to_string().into_bytes())
+    }
+
+    /// `DELETE [base]/path`.
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[("Accept", "application/fhir+json")], Vec::new())
+    }
+
     fn send_resource(&self, method: &str, path: &str, body: &Value) -> Answer {
         let headers = [("Content-Type", "application/fhir+json"), ("Accept", "application/fhir+json")];
         self.send(method, path, &headers, body.to_string().into_bytes())
