@@ -41,7 +41,7 @@ pub fn resource_search_all(
     let mut total = Some(0_u64);
     let mut hits: Vec<Hit> = Vec::new();
     for (number, plan) in plans.iter().enumerate() {
-        let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access) };
+        let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access), told: None };
         let mut recheck = |stored: &Stored| recheck(number, stored);
         let (seen, found, counted) = match access.scope() {
             Scope::Cohort => cohort::search(&search, page, position.as_ref(), &mut recheck)?,

@@ -42,6 +42,7 @@ mod search_answers;
 mod search_behind;
 mod search_cohorts;
 mod search_handling;
+mod search_plans;
 mod search_terminology;
 mod superseded;
 mod system_search;
