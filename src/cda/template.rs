@@ -11,6 +11,8 @@ pub const DOCUMENT: &str = "1.2.250.1.213.1.1.1.";
 pub const LABORATORY_CHAPTER: &str = "1.2.250.1.213.1.1.2.70";
 /// FR-CR-BIO-Sous-chapitre.
 pub const LABORATORY_SUB_CHAPTER: &str = "1.2.250.1.213.1.1.2.71";
+/// FR-DICOM-Object-Catalog.
+pub const DICOM_CATALOG: &str = "1.2.250.1.213.1.1.2.217";
 /// FR-Copie-du-document: the PDF copy.
 pub const DOCUMENT_COPY: &str = "1.2.250.1.213.1.1.2.243";
 

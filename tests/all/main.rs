@@ -18,6 +18,7 @@ mod deposit_labels;
 mod deposit_refusals;
 mod document_bundle;
 mod document_metadata;
+mod entries;
 mod examples;
 mod formats;
 mod import;
