@@ -11,6 +11,8 @@ pub const DOCUMENT: &str = "1.2.250.1.213.1.1.1.";
 pub const LABORATORY_CHAPTER: &str = "1.2.250.1.213.1.1.2.70";
 /// FR-CR-BIO-Sous-chapitre.
 pub const LABORATORY_SUB_CHAPTER: &str = "1.2.250.1.213.1.1.2.71";
+/// FR-DICOM-Object-Catalog.
+pub const DICOM_CATALOG: &str = "1.2.250.1.213.1.1.2.217";
 /// FR-Copie-du-document: the PDF copy.
 pub const DOCUMENT_COPY: &str = "1.2.250.1.213.1.1.2.243";
 
@@ -150,3 +152,73 @@ pub const ADVERSE_EVENT_SEVERITY: &str = "1.2.250.1.213.1.1.3.212";
 pub const ADVERSE_EVENT_OUTCOME: &str = "1.2.250.1.213.1.1.3.213";
 /// FR-Prescription-dispositifs-medicaux: a section.
 pub const DEVICE_PRESCRIPTIONS: &str = "1.2.250.1.213.1.1.2.222";
+
+/// Prefix of the IHE templates that CI-SIS templates were made from: PCC and pharmacy.
+const IHE: [&str; 2] = ["1.3.6.1.4.1.19376.1.5.3.1.", "1.3.6.1.4.1.19376.1.9.1.3."];
+
+/// IHE entry template -> the CI-SIS template made from it, the most special first (an allergy is a problem, too).
+///
+/// Documents of volets before 2018 name the IHE ones alone; newer ones name both.
+const EQUIVALENTS: [(&str, &str); 37] = [
+    ("1.3.6.1.4.1.19376.1.9.1.3.2", PRESCRIPTION),
+    ("1.3.6.1.4.1.19376.1.9.1.3.4", DISPENSE),
+    ("1.3.6.1.4.1.19376.1.9.1.3.8", SUPPLY_QUANTITY),
+    ("1.3.6.1.4.1.19376.1.9.1.3.9.1", SUBSTITUTION),
+    ("1.3.6.1.4.1.19376.1.9.1.3.9.2", SUBSTITUTION_DONE),
+    ("1.3.6.1.4.1.19376.1.9.1.3.11", PRESCRIPTION_LINE),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.5.3", ALLERGY_CONCERN),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.5.2", PROBLEM_CONCERN),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.5.1", PROBLEM_CONCERN),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.6", ALLERGY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.5", PROBLEM),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.1", SEVERITY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.1.1", PROBLEM_STATUS),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.1.2", CLINICAL_STAGE),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.2", COMMENT),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.3", PATIENT_INSTRUCTION),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.3.1", FULFILLMENT_INSTRUCTION),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.4.1", INTERNAL_REFERENCE),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.12.2", RECOMMENDED_VACCINE),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.12", IMMUNIZATION),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.7", TREATMENT),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.8", TREATMENT_STEP),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.7.3", DELIVERY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.1", VITAL_SIGNS),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.2", VITAL_SIGN),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.3", FAMILY_PROBLEM),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.4", SOCIAL_HISTORY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.5", PREGNANCY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.5.1", PREGNANCY_HISTORY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13.7", ADVANCE_DIRECTIVE),
+    ("1.3.6.1.4.1.19376.1.5.3.1.1.12.3.6", ASSESSMENT),
+    ("1.3.6.1.4.1.19376.1.5.3.1.1.12.3.7", FUNCTIONAL_STATUS),
+    ("1.3.6.1.4.1.19376.1.5.3.1.1.20.3.1", REQUEST),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.13", SIMPLE_OBSERVATION),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.14", ENCOUNTER),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.15", FAMILY_HISTORY),
+    ("1.3.6.1.4.1.19376.1.5.3.1.4.19", PROCEDURE),
+];
+
+/// The CI-SIS template that an element means which names IHE templates alone; `None` for one that names its own.
+#[must_use]
+pub fn meant<'r>(roots: impl Iterator<Item = &'r str> + Clone) -> Option<&'static str> {
+    let is_own = |root: &str| root.starts_with(ENTRY);
+    if roots.clone().any(is_own) || !roots.clone().any(|root| IHE.iter().any(|prefix| root.starts_with(prefix))) {
+        return None;
+    }
+    EQUIVALENTS.iter().find(|(ihe, _)| roots.clone().any(|root| root == *ihe)).map(|(_, own)| *own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_special_ihe_template_decides_where_no_own_one_does() {
+        let allergy = ["1.3.6.1.4.1.19376.1.5.3.1.4.5", "1.3.6.1.4.1.19376.1.5.3.1.4.6"];
+        assert_eq!(meant(allergy.into_iter()), Some(ALLERGY));
+        assert_eq!(meant(["1.3.6.1.4.1.19376.1.5.3.1.4.13", "1.3.6.1.4.1.19376.1.5.3.1.4.13.2"].into_iter()), Some(VITAL_SIGN));
+        assert_eq!(meant([PROBLEM, "1.3.6.1.4.1.19376.1.5.3.1.4.6"].into_iter()), None);
+        assert_eq!(meant(["2.16.840.1.113883.10.20.1.24"].into_iter()), None);
+    }
+}

@@ -333,9 +333,18 @@ impl<'d> Element<'d> {
     pub fn has_template(self, oid: &str) -> bool {
         self.templates().any(|root| root == oid)
     }
-    /// Roots of its templates.
+    /// Roots of its templates; where it names IHE templates alone, the CI-SIS one that is meant comes last.
     pub fn templates(self) -> impl Iterator<Item = &'d str> {
-        self.children().filter(|child| child.is("templateId")).filter_map(|id| id.stated("root"))
+        let stated = self.stated_templates();
+        let meant = super::template::meant(self.stated_templates());
+        stated.chain(meant)
+    }
+    fn stated_templates(self) -> impl Iterator<Item = &'d str> + Clone {
+        let document = self.document;
+        let first = document.node(self.index).map_or(NOWHERE, |node| node.first_child);
+        let children = std::iter::successors(Some(first), move |at| document.node(*at).map(|node| node.next_sibling));
+        let elements = children.take_while(|at| *at != NOWHERE).map(move |index| Element { document, index });
+        elements.filter(|child| child.is("templateId")).filter_map(|id| id.stated("root"))
     }
     /// The innermost section around it.
     #[must_use]

@@ -243,12 +243,6 @@ pub(super) fn number_differs(value: &str, unit: Option<&str>, text: &str) -> boo
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
-)]
 mod tests {
     use super::*;
 

@@ -91,6 +91,7 @@ pub fn translate(document: &cda::Document) -> Translation {
     let header = header::resources(&mut context);
     let sections = sections::translate(&mut context, &header);
     let report = documents::diagnostic_report::diagnostic_report(&mut context, &header);
+    let report = report.or_else(|| documents::imaging_report::imaging_report(&mut context, &header, &sections));
     documents::composition::composition(&mut context, &header, &sections, report.as_deref());
     provenance::provenance(&mut context, &header);
     context.finish()

@@ -21,6 +21,7 @@ mod deposit_refusals;
 mod docref;
 mod document_bundle;
 mod document_metadata;
+mod entries;
 mod everything;
 mod examples;
 mod formats;

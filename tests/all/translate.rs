@@ -118,6 +118,37 @@ fn every_coded_node_of_a_laboratory_chapter_has_a_target() {
     }
 }
 
+/// Nodes without a target, by file: only what says that it has no value, what is somebody else's, and what R4 has no place for.
+///
+/// Numbers here only go down. priorityCode EL (IPS, models) and that of a done act have no place in R4; the facility that a patient prefers
+/// (3.97, mood INT) has no function; CS9 has the parents' professions.
+#[test]
+fn what_is_not_translated_is_listed_by_file_and_reason() {
+    let expected = BTreeMap::from([
+        ("01_Modeles_contenus_CDA", "element-not-mapped 2, mood-not-translated 2"),
+        ("CSE-CS9_2025.01", "subject-not-patient 20"),
+        ("IPS-FR_2024.01", "element-not-mapped 1"),
+    ]);
+    let mut seen = BTreeMap::new();
+    for path in samples() {
+        let translation = translate::translate(&parsed(&path));
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for reason in translation.account.iter().filter_map(|entry| entry.reason) {
+            if reason != translate::Reason::NotApplicable {
+                *reasons.entry(reason.code()).or_default() += 1;
+            }
+        }
+        if !reasons.is_empty() {
+            let text: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            seen.insert(name(&path), text.join(", "));
+        }
+    }
+    if !samples().is_empty() {
+        let seen: BTreeMap<&str, &str> = seen.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
 /// Resources of each laboratory file, counted in the XML with lxml: acts, organizers, observations (previous ones too) are
 /// Observations; 3.77 and isolates are Specimens.
 #[test]

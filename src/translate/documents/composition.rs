@@ -147,8 +147,8 @@ fn section(context: &mut Context<'_>, section: Element<'_>, sections: &SectionEn
     set(&mut out, "code", code);
     set(&mut out, "text", section.child("text").and_then(narrative));
     let mut entries = sections.get(&section.number()).cloned().unwrap_or_default();
-    // The report of a laboratory document stands in its first chapter.
-    if section.has_template(template::LABORATORY_CHAPTER) {
+    // The report of a laboratory document stands in its first chapter, that of imaging in its first catalogue.
+    if section.has_template(template::LABORATORY_CHAPTER) || section.has_template(template::DICOM_CATALOG) {
         entries.splice(0..0, report.take().map(str::to_owned));
     }
     set(&mut out, "entry", super::super::context::references(&entries));

@@ -56,7 +56,7 @@ pub(in super::super) fn diagnostic_report(context: &mut Context<'_>, header: &He
 }
 
 /// The least of the statuses that the service events state; unknown where none states one.
-fn report_status(context: &mut Context<'_>) -> &'static str {
+pub(super) fn report_status(context: &mut Context<'_>) -> &'static str {
     // Of least to most: what is not known, not begun, not done, wrong, given up; only all final is final.
     const ORDER: [&str; 6] = ["unknown", "registered", "preliminary", "entered-in-error", "cancelled", "final"];
     let stated = context.header.service_events.iter().filter_map(|event| event.status.as_deref());

@@ -2,3 +2,4 @@
 pub(super) mod composition;
 pub(super) mod diagnostic_report;
 pub(super) mod document_reference;
+pub(super) mod imaging_report;
