@@ -40,6 +40,7 @@ pub(crate) fn query(parameters: &Parameters) -> String {
 /// How the client wants its answer; what it asks for wrongly is a 406.
 pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<Wishes, Problem> {
     let headers = request.headers();
+    media_type::same_version(text(headers, header::ACCEPT), text(headers, header::CONTENT_TYPE))?;
     let format = media_type::negotiate(text(headers, header::ACCEPT), parameters.get("_format"))?;
     let prefer = text(headers, header::HeaderName::from_static("prefer")).unwrap_or_default();
     let preference = match preferred(prefer, "return") {

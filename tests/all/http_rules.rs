@@ -1,0 +1,272 @@
+//! The rules of R4's HTTP chapter that servers miss most: each with the test that proves it, or why it does not apply.
+//!
+//! The table names tests of this binary (`module::name`) and of the library (`lib` before it); a test checks that it is complete and
+//! that each test exists. What no other test asks stands here.
+use crate::harness::people::Kind;
+use crate::harness::server::{STRANGER, World};
+use crate::harness::{Actor, PAT_TROIS, on_both};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Rule | test, or `-` and the sentence why it does not apply.
+const RULES: &str = "
+H01 | formats::*
+H02 | lib fhir::media_type::without_a_wish_the_answer_is_json
+H03 | http_rules::a_body_of_another_type_is_415_and_a_wish_for_one_406
+H04 | lib fhir::media_type::underscore_format_decides_over_accept
+H05 | lib fhir::media_type::underscore_format_decides_over_accept
+H06 | lib fhir::media_type::underscore_format_decides_over_accept
+H07 | http_rules::two_versions_of_fhir_in_one_request_are_an_error
+H08 | http_rules::a_body_of_another_type_is_415_and_a_wish_for_one_406
+H09 | http_rules::urls_are_case_sensitive
+H10 | http_rules::a_read_has_etag_last_modified_and_its_id_and_head_has_no_body
+H11 | http_rules::a_read_has_etag_last_modified_and_its_id_and_head_has_no_body
+H12 | interactions::a_deleted_resource_is_gone_and_its_author_brings_it_back
+H13 | http_rules::a_fresh_copy_is_304_only_for_who_may_read
+H14 | interactions::an_update_names_its_resource_in_url_and_body_and_is_whole
+H15 | interactions::an_update_makes_the_next_version_and_the_server_writes_id_and_meta
+H16 | interactions::a_deleted_resource_is_gone_and_its_author_brings_it_back
+H17 | - every type but the trace keeps its history, and an AuditEvent has one version
+H18 | interactions::an_update_names_its_resource_in_url_and_body_and_is_whole
+H19 | interactions::an_update_makes_the_next_version_and_the_server_writes_id_and_meta
+H20 | interactions::an_update_makes_the_next_version_and_the_server_writes_id_and_meta
+H21 | interactions::a_deleted_resource_is_gone_and_its_author_brings_it_back
+H22 | interactions::a_system_chooses_ids_and_nobody_else_does
+H23 | interactions::an_update_names_its_resource_in_url_and_body_and_is_whole
+H24 | limits::what_is_wrong_after_authentication_is_traced_as_what_it_would_have_done
+H25 | interactions::a_resource_does_not_move_to_another_record
+H26 | races::of_updates_with_the_same_if_match_one_is_written
+H27 | - this server does not require If-Match
+H28 | races::of_eight_identical_conditional_updates_one_creates_and_each_is_a_version
+H29 | interactions::a_conditional_update_creates_changes_or_refuses
+H30 | interactions::a_conditional_update_creates_changes_or_refuses
+H31 | interactions::a_conditional_update_creates_changes_or_refuses
+H32 | interactions::a_conditional_update_creates_changes_or_refuses
+H33 | - every conditional interaction is supported; a type that has none of them answers 405 as to the plain one
+H34 | interactions::a_patch_is_an_update_with_every_check_of_it
+H35 | interactions::if_match_guards_update_patch_and_delete
+H36 | interactions::a_conditional_patch_or_delete_needs_exactly_one_match
+H37 | interactions::a_conditional_patch_or_delete_needs_exactly_one_match
+H38 | interactions::a_patch_is_an_update_with_every_check_of_it
+H39 | http_rules::a_patch_in_a_bundle_is_a_parameters_resource
+H40 | interactions::a_deleted_resource_is_gone_and_its_author_brings_it_back
+H41 | interactions::what_a_document_brought_changes_only_with_it_and_what_no_client_writes_is_405
+H42 | interactions::what_is_referred_to_is_not_deleted_but_a_hidden_reference_tells_nothing
+H43 | interactions::a_deleted_resource_is_gone_and_its_author_brings_it_back
+H44 | interactions::a_conditional_patch_or_delete_needs_exactly_one_match
+H45 | http_rules::a_create_is_at_its_location_under_the_servers_own_id
+H46 | http_rules::a_create_is_at_its_location_under_the_servers_own_id
+H47 | races::of_conditional_creates_with_criteria_spelt_differently_one_creates
+H48 | http_rules::a_create_is_at_its_location_under_the_servers_own_id
+H49 | search_answers::*
+H50 | search_answers::*
+H51 | search_answers::*
+H52 | search_answers::*
+H53 | search_answers::*
+H54 | search_answers::*
+H55 | paging::*
+H56 | http_rules::urls_are_case_sensitive
+H57 | search_answers::*
+H58 | search_answers::*
+H59 | paging::*
+H60 | search_answers::*
+H61 | http_rules::the_capability_statement_has_an_etag
+H62 | - batches: tests/all/transactions*.rs
+H63 | - transactions: tests/all/transactions*.rs
+H64 | - transactions: tests/all/transactions*.rs
+H65 | - transactions: tests/all/transactions*.rs
+H66 | - transactions: tests/all/transactions*.rs
+H67 | - transactions: tests/all/transactions*.rs
+H68 | - transactions: tests/all/transactions*.rs
+H69 | - transactions: tests/all/transactions*.rs
+H70 | - transactions: tests/all/transactions*.rs
+H71 | - transactions: tests/all/transactions*.rs
+H72 | - histories: tests/all/history*.rs
+H73 | - every type but the trace keeps its history
+H74 | http_rules::a_read_has_etag_last_modified_and_its_id_and_head_has_no_body
+H75 | interactions::the_answer_of_a_write_is_what_prefer_asks_for
+H76 | http_rules::a_request_keeps_its_id_or_is_told_both
+H77 | - every resource has versions
+";
+
+/// Sources of the tests that the table may name.
+const SOURCES: [(&str, &str); 7] = [
+    ("http_rules", include_str!("http_rules.rs")),
+    ("interactions", include_str!("interactions.rs")),
+    ("races", include_str!("races.rs")),
+    ("limits", include_str!("limits.rs")),
+    ("formats", include_str!("formats.rs")),
+    ("search_answers", include_str!("search_answers.rs")),
+    ("paging", include_str!("paging.rs")),
+];
+
+#[test]
+fn every_rule_has_its_test_or_its_reason() {
+    let media_type = include_str!("../../src/fhir/media_type.rs");
+    let mut rules = BTreeSet::new();
+    for line in RULES.lines().filter(|line| !line.is_empty()) {
+        let (rule, proof) = line.split_once(" | ").expect(line);
+        assert!(rules.insert(rule.to_owned()), "{rule} stands twice");
+        if let Some(reason) = proof.strip_prefix("- ") {
+            assert!(reason.len() > 15, "{rule} has no reason");
+        } else if let Some(test) = proof.strip_prefix("lib fhir::media_type::") {
+            assert!(media_type.contains(&format!("fn {test}()")), "{rule}: no test {test}");
+        } else {
+            let (module, test) = proof.split_once("::").expect(line);
+            let source =
+                SOURCES.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{rule}: no module {module}")).1;
+            assert!(test == "*" || source.contains(&format!("fn {test}()")), "{rule}: no test {test}");
+        }
+    }
+    let all: BTreeSet<String> = (1..=77).map(|number| format!("H{number:02}")).collect();
+    assert_eq!(rules, all);
+}
+
+fn observation(patient: &str) -> Value {
+    json!({"resourceType": "Observation", "status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "subject": {"reference": format!("Patient/{patient}")}, "valueString": "a"})
+}
+
+fn created(world: &World) -> (Actor, String) {
+    let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
+    let doctor = world.general_practitioner();
+    let created = doctor.post("Observation", &observation(&patient)).expect(201);
+    (doctor, format!("Observation/{}", created["id"].as_str().unwrap()))
+}
+
+#[test]
+fn a_body_of_another_type_is_415_and_a_wish_for_one_406() {
+    on_both(|world| {
+        let doctor = world.general_practitioner();
+        doctor.send("POST", "Observation", &[("Content-Type", "text/plain")], b"x".to_vec()).refuses(415, "not-supported", None);
+        doctor.send("GET", "Observation/1", &[("Accept", "text/turtle")], Vec::new()).refuses(406, "not-supported", None);
+        doctor.send("GET", "Observation/1", &[("Accept", "image/png")], Vec::new()).refuses(406, "not-supported", None);
+    });
+}
+
+#[test]
+fn two_versions_of_fhir_in_one_request_are_an_error() {
+    on_both(|world| {
+        let (doctor, path) = created(world);
+        let body = doctor.read(&path);
+        let send = |accept, content| {
+            doctor.send("PUT", &path, &[("Accept", accept), ("Content-Type", content)], body.to_string().into_bytes())
+        };
+        let (four, three) = ("application/fhir+json; fhirVersion=4.0", "application/fhir+json; fhirVersion=3.0");
+        for (accept, content) in [(four, three), (three, four)] {
+            let answer = send(accept, content);
+            assert!((400..500).contains(&answer.status), "{accept} {content}");
+        }
+        assert_eq!(send(four, four).status, 200);
+        assert_eq!(send(four, "application/fhir+json; fhirVersion=4.0.1").status, 200);
+    });
+}
+
+#[test]
+fn urls_are_case_sensitive() {
+    on_both(|world| {
+        let (doctor, path) = created(world);
+        assert_eq!(doctor.get(&path).status, 200);
+        doctor.get(&path.replace("Observation", "observation")).refuses(404, "not-found", None);
+        let (_, id) = path.split_once('/').unwrap();
+        doctor.get(&format!("Observation/{}", id.to_uppercase())).refuses(404, "not-found", None);
+        doctor.get("patient/1").refuses(404, "not-found", None);
+        doctor.get("Nonsense?a=b").refuses(404, "not-found", None);
+    });
+}
+
+#[test]
+fn a_read_has_etag_last_modified_and_its_id_and_head_has_no_body() {
+    on_both(|world| {
+        let (doctor, path) = created(world);
+        let answer = doctor.get(&path);
+        assert_eq!(answer.header("etag"), "W/\"1\"");
+        assert!(answer.header("last-modified").ends_with("GMT"));
+        assert_eq!(answer.json()["id"], path.split_once('/').unwrap().1);
+        doctor.get("Observation/never-existed").refuses(404, "not-found", None);
+        for path in [path.as_str(), &format!("{path}/_history/1"), "metadata", "Observation?code=718-7&_count=1"] {
+            let (get, head) = (doctor.get(path), doctor.send("HEAD", path, &[], Vec::new()));
+            assert_eq!((head.status, head.header("etag"), head.body.len()), (get.status, get.header("etag"), 0), "{path}");
+        }
+        doctor.send("HEAD", "Observation/never-existed", &[], Vec::new());
+    });
+}
+
+#[test]
+fn a_fresh_copy_is_304_only_for_who_may_read() {
+    on_both(|world| {
+        let (doctor, path) = created(world);
+        let modified = doctor.get(&path).header("last-modified").to_owned();
+        for header in [("If-None-Match", "W/\"1\""), ("If-Modified-Since", modified.as_str())] {
+            assert_eq!(doctor.send("GET", &path, &[header], Vec::new()).status, 304);
+            assert_eq!(world.stranger().send("GET", &path, &[header], Vec::new()).status, 403, "after the access decision");
+        }
+        assert_eq!(doctor.send("GET", &path, &[("If-None-Match", "W/\"2\"")], Vec::new()).status, 200);
+        world.consents(&PAT_TROIS, Kind::Autorisation, STRANGER).expect(201);
+        assert_eq!(world.stranger().send("GET", &path, &[("If-None-Match", "W/\"1\"")], Vec::new()).status, 304);
+    });
+}
+
+#[test]
+fn a_create_is_at_its_location_under_the_servers_own_id() {
+    on_both(|world| {
+        let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
+        let doctor = world.general_practitioner();
+        let mut body = observation(&patient);
+        body.as_object_mut().unwrap().remove("valueString");
+        body["id"] = json!("mine");
+        body["meta"] = json!({"versionId": "9", "lastUpdated": "1999-01-01T00:00:00Z"});
+        body["contained"] = json!([{"resourceType": "Medication", "id": "m", "status": "active"}]);
+        body["partOf"] = json!([{"reference": "#m", "display": "x"}]);
+        body["_status"] = json!({"extension": [{"url": "urn:specimen:x", "valueCode": "y"}]});
+        let text = body.to_string().replacen("{", "{\"valueQuantity\":{\"value\":1.00},", 1);
+        let answer = doctor.send("POST", "Observation", &[("Content-Type", "application/fhir+json")], text.into_bytes());
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        assert_ne!(id, "mine");
+        assert_eq!(answer.header("location"), format!("{}/Observation/{id}/_history/1", doctor.base));
+        let read = doctor.get(&format!("Observation/{id}"));
+        assert!(read.text().contains("\"value\":1.00"), "digits stay: {}", read.text());
+        let read = read.json();
+        assert_eq!(read["meta"]["versionId"], "1");
+        for member in ["contained", "partOf", "_status", "code"] {
+            assert_eq!(read[member], body[member], "{member}");
+        }
+    });
+}
+
+#[test]
+fn a_patch_in_a_bundle_is_a_parameters_resource() {
+    on_both(|world| {
+        let (doctor, path) = created(world);
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+            {"request": {"method": "PATCH", "url": path}, "resource": {"resourceType": "Observation", "status": "final",
+                "code": {"text": "x"}}}]});
+        let answer = doctor.post("", &bundle);
+        assert!((400..500).contains(&answer.status), "{}", answer.text());
+        assert_eq!(doctor.read(&path)["meta"]["versionId"], "1");
+    });
+}
+
+#[test]
+fn the_capability_statement_has_an_etag() {
+    on_both(|world| {
+        let anyone = world.bearer(None);
+        let (first, second) = (anyone.get("metadata"), anyone.get("metadata"));
+        assert!(first.header("etag").starts_with("W/\""), "{}", first.header("etag"));
+        assert_eq!(first.header("etag"), second.header("etag"));
+    });
+}
+
+#[test]
+fn a_request_keeps_its_id_or_is_told_both() {
+    on_both(|world| {
+        let anyone = world.bearer(None);
+        let asked = |id| anyone.send("GET", "metadata", &[("X-Request-Id", id)], Vec::new());
+        let plain = asked("abc-1.2");
+        assert_eq!((plain.header("x-request-id"), plain.header("x-correlation-id")), ("abc-1.2", ""));
+        let strange = asked("a b_c");
+        assert_ne!(strange.header("x-request-id"), "a b_c");
+        assert_eq!(strange.header("x-correlation-id"), "ab_c");
+    });
+}
