@@ -216,8 +216,8 @@ fn a_create_is_at_its_location_under_the_servers_own_id() {
         body.as_object_mut().unwrap().remove("valueString");
         body["id"] = json!("mine");
         body["meta"] = json!({"versionId": "9", "lastUpdated": "1999-01-01T00:00:00Z"});
-        body["contained"] = json!([{"resourceType": "Medication", "id": "m", "status": "active"}]);
-        body["partOf"] = json!([{"reference": "#m", "display": "x"}]);
+        body["contained"] = json!([{"resourceType": "Specimen", "id": "m", "status": "available"}]);
+        body["specimen"] = json!({"reference": "#m", "display": "x"});
         body["_status"] = json!({"extension": [{"url": "urn:specimen:x", "valueCode": "y"}]});
         let text = body.to_string().replacen("{", "{\"valueQuantity\":{\"value\":1.00},", 1);
         let answer = doctor.send("POST", "Observation", &[("Content-Type", "application/fhir+json")], text.into_bytes());
@@ -229,7 +229,7 @@ fn a_create_is_at_its_location_under_the_servers_own_id() {
         assert!(read.text().contains("\"value\":1.00"), "digits stay: {}", read.text());
         let read = read.json();
         assert_eq!(read["meta"]["versionId"], "1");
-        for member in ["contained", "partOf", "_status", "code"] {
+        for member in ["contained", "specimen", "_status", "code"] {
             assert_eq!(read[member], body[member], "{member}");
         }
     });
