@@ -133,7 +133,7 @@ def main():
         kind = "primitive" if definition["kind"] == "primitive-type" else "resource" if definition["kind"] == "resource" else "datatype"
         if definition.get("abstract"):
             kind = "abstract"
-        rows.append((definition["type"], base, "-", "-", kind))
+        rows.append((definition["type"], base, "-", "-", kind, "-"))
         if kind == "primitive":
             continue
         for element in definition["differential"]["element"]:
@@ -146,13 +146,15 @@ def main():
                 name = tail(binding)
                 if bound.setdefault(name, binding) != binding and bound[name].split("|")[0] != binding.split("|")[0]:
                     raise SystemExit(f"two value sets end in {name}")
-            rows.append((path, cell, str(element["min"]), element["max"], name))
+            flags = ("s" if element.get("isSummary") else "") + ("m" if element.get("isModifier") else "")
+            rows.append((path, cell, str(element["min"]), element["max"], name, flags or "-"))
     finite = {name: codes.expand(url) for name, url in bound.items()}
     finite["currencies"] = {("urn:iso:std:iso:4217", code) for code in CURRENCIES.split()}
     with (out / "elements.tsv").open("w") as file:
         file.write("# Elements of R4 (4.0.1), written by generate.py. A row without cardinality starts a type: its base and kind.\n")
         file.write("# binding: value set that the codes must come from (required, or the outer bound of a weaker one).\n")
-        file.write("path\ttypes\tmin\tmax\tbinding\n")
+        file.write("# flags: s = part of the summary, m = changes the meaning of what holds it.\n")
+        file.write("path\ttypes\tmin\tmax\tbinding\tflags\n")
         file.writelines("\t".join(row) + "\n" for row in rows)
     with (out / "bindings.tsv").open("w") as file:
         file.write("# Codes of the value sets that elements.tsv names, as far as R4 (4.0.1) lists them; written by generate.py.\n")

@@ -69,6 +69,26 @@ where
     out.end()
 }
 
+/// The JSON of a Bundle of type document: fullUrl and body of each entry, the Composition first.
+/// <https://hl7.org/fhir/R4/documents.html>
+#[must_use]
+pub fn document(identifier: &str, timestamp: &str, entries: &[(String, &[u8])]) -> Vec<u8> {
+    let mut out = Writer::new("document");
+    out.raw(b",\"identifier\":{\"system\":\"urn:ietf:rfc:3986\",\"value\":");
+    out.string(identifier);
+    out.raw(b"},\"timestamp\":");
+    out.string(timestamp);
+    for (full_url, body) in entries {
+        out.entry();
+        out.raw(b"{\"fullUrl\":");
+        out.string(full_url);
+        out.raw(b",\"resource\":");
+        out.raw(body);
+        out.raw(b"}");
+    }
+    out.end()
+}
+
 /// The answer to one entry of a transaction or batch. <https://hl7.org/fhir/R4/http.html#transaction-response>
 #[derive(Debug, Clone, Default)]
 pub struct EntryResponse {

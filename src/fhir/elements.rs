@@ -97,6 +97,10 @@ pub struct ElementDefinition {
     pub max: u16,
     /// Value set that its codes come from.
     pub value_set: Option<&'static ValueSet>,
+    /// Whether it is part of the summary of what holds it.
+    pub summary: bool,
+    /// Whether it changes the meaning of what holds it.
+    pub modifier: bool,
 }
 
 impl ElementDefinition {
@@ -212,6 +216,7 @@ struct Row {
     min: &'static str,
     max: &'static str,
     last: &'static str,
+    flags: &'static str,
 }
 
 fn rows(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
@@ -234,7 +239,7 @@ static VALUE_SETS: LazyLock<HashMap<&'static str, ValueSet>> = LazyLock::new(|| 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let rows: Vec<Row> = rows(include_str!("../../schema/elements.tsv"))
         .filter_map(|cells| match cells.as_slice() {
-            [path, types, min, max, last] => Some(Row { path, types, min, max, last }),
+            [path, types, min, max, last, flags] => Some(Row { path, types, min, max, last, flags }),
             _ => None,
         })
         .collect();
@@ -317,6 +322,8 @@ impl<'a> Builder<'a> {
             min: row.min.parse().unwrap_or(0),
             max: row.max.parse().unwrap_or(u16::MAX),
             value_set: VALUE_SETS.get(row.last),
+            summary: row.flags.contains('s'),
+            modifier: row.flags.contains('m'),
         }
     }
 

@@ -140,6 +140,13 @@ pub enum Interaction {
     },
     /// `GET DocumentReference/[id]/$translation`.
     Translation(Target),
+    /// `Composition/[id]/$document`.
+    Document {
+        /// The Composition.
+        target: Target,
+        /// Everything of the query.
+        parameters: Parameters,
+    },
     /// `POST DocumentReference` with content in `attachment.data`: ITI-105.
     Deposit {
         /// Record of the subject.
@@ -334,7 +341,9 @@ impl Interaction {
             Self::History { place: HistoryPlace::Instance(_), .. } => "history-instance",
             Self::History { place: HistoryPlace::Type(..), .. } => "history-type",
             Self::History { place: HistoryPlace::System(_), .. } => "history-system",
-            Self::Translation(_) | Self::Everything { .. } | Self::LastN { .. } | Self::DocRef { .. } => "operation",
+            Self::Translation(_) | Self::Document { .. } | Self::Everything { .. } | Self::LastN { .. } | Self::DocRef { .. } => {
+                "operation"
+            }
             Self::Deposit { .. } | Self::CreateConsent { .. } | Self::Create { .. } | Self::Open { .. } => "create",
             Self::UpdateConsent { .. } | Self::Update { .. } => "update",
             Self::Patch { .. } => "patch",
@@ -362,6 +371,7 @@ impl Interaction {
             | Self::SearchAll { .. }
             | Self::History { .. }
             | Self::Translation(_)
+            | Self::Document { .. }
             | Self::Everything { .. }
             | Self::LastN { .. }
             | Self::DocRef { .. } => false,

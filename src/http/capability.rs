@@ -19,6 +19,8 @@ const LASTN: OperationDescription<'_> =
     OperationDescription { name: "lastn", definition: "http://hl7.org/fhir/OperationDefinition/Observation-lastn" };
 const EVERYTHING: OperationDescription<'_> =
     OperationDescription { name: "everything", definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything" };
+const DOCUMENT: OperationDescription<'_> =
+    OperationDescription { name: "document", definition: "http://hl7.org/fhir/OperationDefinition/Composition-document" };
 
 /// Types with their interactions: the table that `route` and `policy` obey.
 fn routes() -> Vec<RouteDescription<'static>> {
@@ -36,6 +38,7 @@ fn of_type(resource_type: ResourceType) -> RouteDescription<'static> {
     }
     interactions.extend(["create", "update", "patch", "delete"].into_iter().filter(|interaction| written(interaction)));
     let operations: &[OperationDescription<'_>] = match name {
+        "Composition" => &[DOCUMENT],
         "DocumentReference" => &[TRANSLATION, DOCREF],
         "Observation" => &[LASTN],
         "Patient" => &[EVERYTHING],

@@ -22,9 +22,27 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
+    let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
+    if !is_decodable(query) {
+        return Err(undecodable());
+    }
     actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
         .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| Problem::new(IssueKind::Malformed, "The query string cannot be decoded"))
+        .map_err(|_undecodable| undecodable())
+}
+
+/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
+fn is_decodable(query: &str) -> bool {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, escape)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        bytes.push(byte);
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.
@@ -145,23 +163,10 @@ impl Sent<'_> {
 
     /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
     fn patch(self) -> Result<Patch, Problem> {
-        if let Self::Bytes { content_type, bytes } = self {
-            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            match essence.as_str() {
-                "application/json-patch+json" => {
-                    let operations = serde_json::from_slice(bytes);
-                    let malformed = |_not_json| Problem::new(IssueKind::Malformed, "The JSON Patch is not JSON");
-                    return operations.map(Patch::Json).map_err(malformed);
-                }
-                "application/xml-patch+xml" => return Ok(Patch::Xml(bytes.to_vec())),
-                _fhir => {}
-            }
+        match self {
+            Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
-        let parameters = self.resource()?;
-        if parameters.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
-            return Err(Problem::at(IssueKind::Malformed, "resourceType", "A FHIRPath Patch is a Parameters resource"));
-        }
-        Ok(Patch::FhirPath(parameters))
     }
 }
 
@@ -199,6 +204,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             }
         }
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
+        Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
         Route::LastN => {
             let place = search_place(server, served_type("Observation")?, &parameters);
@@ -437,7 +443,11 @@ fn pointed_place(server: &Server, resource_type: ResourceType, parameters: &Para
             _ if value.contains('/') => server.place(value)?,
             _ => return None,
         };
-        Some(if pid == Pid::DIRECTORY { SearchPlace::Directory } else { SearchPlace::Record(RecordName::Pid(pid)) })
+        if pid != Pid::DIRECTORY {
+            return Some(SearchPlace::Record(RecordName::Pid(pid)));
+        }
+        // Data of records that name something of the directory (`performer=Practitioner/x`) are not there.
+        matches!(resource_type.home(), Home::Directory | Home::Either).then_some(SearchPlace::Directory)
     })
 }
 
@@ -446,6 +456,7 @@ pub(crate) fn query_text(interaction: &Interaction, sent: &str) -> Option<String
     match interaction {
         Interaction::Search { parameters, .. }
         | Interaction::SearchAll { parameters, .. }
+        | Interaction::Document { parameters, .. }
         | Interaction::Everything { parameters, .. }
         | Interaction::LastN { parameters, .. }
         | Interaction::DocRef { parameters, .. } => {
@@ -476,6 +487,7 @@ pub(crate) fn names_by_ins(interaction: &Interaction) -> bool {
         | Interaction::SearchAll { .. }
         | Interaction::History { .. }
         | Interaction::Translation(_)
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::LastN { .. }
         | Interaction::DocRef { .. }
@@ -524,11 +536,7 @@ fn record_of_body(server: &Server, resource_type: ResourceType, body: &Resource)
     if resource_type.name() == "Patient" {
         return td02::ins_of(body).map(RecordName::Ins);
     }
-    let named = resource_type.record_paths().iter().find_map(|path| {
-        let path = Path::compile(path).ok()?;
-        let found = path.evaluate(body).into_iter().next()?;
-        Some(record_of_reference(server, found.element.object()?))
-    });
+    let named = record_named_by(server, resource_type, body);
     match (resource_type.home(), named) {
         (Home::Record, named) => Some(named.unwrap_or(RecordName::Unknown)),
         (Home::Either, named) => named,
@@ -545,6 +553,30 @@ fn same_type(resource_type: ResourceType, body: &Resource) -> Result<(), Problem
 
 fn record_of_element(server: &Server, body: &Resource, element: &str) -> RecordName {
     body.get(element).and_then(Value::as_object).map_or(RecordName::Unknown, |reference| record_of_reference(server, reference))
+}
+
+/// The record that the body names by the paths of its type; nothing where nothing stands there.
+///
+/// An element that repeats may name others beside the person (a participant, an actor): the first that names a record
+/// decides. Whether all of them name that person is judged when they are made literal.
+fn record_named_by(server: &Server, resource_type: ResourceType, body: &Resource) -> Option<RecordName> {
+    let mut named = None;
+    for path in resource_type.record_paths() {
+        let Ok(path) = Path::compile(path) else { continue };
+        for found in path.evaluate(body) {
+            match found.element.object().map(|reference| record_of_reference(server, reference)) {
+                Some(record @ (RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_)))
+                    if record != RecordName::Pid(Pid::DIRECTORY) =>
+                {
+                    return Some(record);
+                }
+                Some(RecordName::Pid(_) | RecordName::Ins(_) | RecordName::Alias(_) | RecordName::Unknown) | None => {
+                    named = Some(RecordName::Unknown)
+                }
+            }
+        }
+    }
+    named
 }
 
 /// The record that a Reference names: literally, logically by INS, or by the draft's `Patient?identifier=` (decision 14).

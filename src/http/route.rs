@@ -36,6 +36,8 @@ pub(crate) enum Route {
     Delete { resource_type: String, id: Option<String> },
     /// `DocumentReference/[id]/$translation`.
     Translation { id: String },
+    /// `Composition/[id]/$document`.
+    Document { id: String },
     /// `Patient/[id]/$everything`.
     Everything { id: String },
     /// `Observation/$lastn`.
@@ -81,6 +83,7 @@ pub(super) fn route(method: Option<Method>, path: &str) -> Result<Route, Problem
         ["DocumentReference", "$docref"] if get || post => Ok(Route::DocRef),
         ["Patient", id, "$everything"] if get || post => Ok(Route::Everything { id: own(id) }),
         ["Observation", "$lastn"] | ["DocumentReference", "$docref"] | ["Patient", _, "$everything"] => allow("GET, HEAD, POST"),
+        ["Composition", id, "$document"] if get => Ok(Route::Document { id: own(id) }),
         ["DocumentReference", id, "$translation"] if get => Ok(Route::Translation { id: own(id) }),
         [resource_type, id, "_history"] if get => Ok(Route::HistoryInstance { resource_type: own(resource_type), id: own(id) }),
         [resource_type, id, "_history", version] if get => {
@@ -90,6 +93,7 @@ pub(super) fn route(method: Option<Method>, path: &str) -> Result<Route, Problem
         | [_, "_history"]
         | [_, _, "_history"]
         | [_, _, "_history", _]
+        | ["Composition", _, "$document"]
         | ["DocumentReference", _, "$translation"] => allow("GET, HEAD"),
         [_, operation] | [_, _, operation] if operation.starts_with('$') => nowhere(),
         ["Patient", id, resource_type] if get => Ok(Route::Compartment { id: own(id), resource_type: own(resource_type) }),
@@ -185,6 +189,7 @@ mod tests {
             ("GET", "Patient/1/Observation", Route::Compartment { id: own("1"), resource_type: own("Observation") }),
             ("POST", "Patient/1/*/_search", Route::Compartment { id: own("1"), resource_type: own("*") }),
             ("GET", "Patient/1/$everything", Route::Everything { id: own("1") }),
+            ("GET", "Composition/1/$document", Route::Document { id: own("1") }),
             ("POST", "Observation/$lastn", Route::LastN),
             ("GET", "DocumentReference/$docref", Route::DocRef),
         ];

@@ -35,6 +35,7 @@ pub fn record_concerned(caller: &Caller, interaction: &Interaction) -> Option<Re
         | Interaction::RetrieveDocument(target)
         | Interaction::Translation(target)
         | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Document { target, .. }
         | Interaction::Everything { target, .. }
         | Interaction::Patch { target, .. }
         | Interaction::Delete { target, .. }
@@ -72,6 +73,7 @@ pub fn decide(caller: &Caller, interaction: &Interaction, facts: Option<&Facts>,
         | Interaction::RetrieveDocument(target)
         | Interaction::Translation(target)
         | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Document { target, .. }
         | Interaction::Everything { target, .. } => request.read(target),
         Interaction::Search { resource_type, place, .. }
         | Interaction::History { place: HistoryPlace::Type(resource_type, place), .. } => request.search(*resource_type, place),

@@ -19,6 +19,7 @@ enum Form {
     CanonicalUnit,
     Composite,
     Statement,
+    Question,
 }
 
 /// Makes index keys under the secret of the database, so that nobody can craft two values with one key.
@@ -126,6 +127,10 @@ impl Keyer {
         let hash = self.hash(0, Form::Statement, &[&code.0.to_string(), &from.to_string(), &to.to_string()]);
         Self::reference(number, false, Rid(hash.0 & ((1 << 49) - 1)))
     }
+    /// A part of a query, so that two that ask the same are known.
+    pub(super) fn question(&self, parts: &[&str]) -> Key {
+        self.hash(0, Form::Question, parts)
+    }
     /// Whether a base is that of references to the directory.
     #[must_use]
     pub fn is_directory_base(base: Key) -> bool {
@@ -147,6 +152,7 @@ impl Form {
             Self::CanonicalUnit => 9,
             Self::Composite => 10,
             Self::Statement => 11,
+            Self::Question => 12,
         }
     }
 }

@@ -20,8 +20,8 @@ pub struct MatchContext<'a> {
     pub pid: Pid,
     /// Zone of dates without one.
     pub time_zone: &'a TimeZone,
-    /// Decides chains and `_has`, which need other resources. Candidates that the tables gave fulfil them already:
-    /// then `None`.
+    /// Decides chains and `_has`, which need other resources, and [`Predicate::Behind`]. Candidates that the tables gave
+    /// fulfil links already; what stands behind a `_filter` ([`Query::behind_bodies`]) is decided here alone.
     pub linked: Option<&'a dyn Fn(&Predicate) -> bool>,
 }
 

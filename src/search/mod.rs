@@ -21,6 +21,7 @@
 mod criterion;
 mod decimal;
 mod extract;
+mod filter;
 mod hidden;
 mod keyer;
 mod kind;
@@ -30,6 +31,7 @@ mod query;
 mod record;
 mod registry;
 mod subset;
+mod terminology;
 mod text;
 
 #[cfg(test)]
@@ -41,9 +43,10 @@ pub use hidden::{brings_superseded, is_superseded, not_superseded};
 pub use keyer::Keyer;
 pub use kind::Local;
 pub use matches::{MatchContext, SortKeys, compare, matches, sort_keys};
-pub use plan::{IndexRows, Key, Plan, Predicate, RangeTest, Repeat, Sort};
+pub use plan::{Behind, IndexRows, Key, Plan, Predicate, RangeTest, Repeat, Sort};
 pub use query::{COUNT_DEFAULT, COUNT_MAX, Include, ParseContext, Query, Summary, Total, parse};
 pub use record::{RecordParameter, record_of};
 pub use registry::{Component, Kind, Parameter, Registry, Shape, registry};
-pub use subset::subset;
+pub use subset::{part, subset};
+pub use terminology::{Library, NoLibrary};
 pub use text::normal as normal_text;

@@ -1,6 +1,9 @@
 //! The contract between search and store: index rows of a resource, predicates of a query.
+use super::query::Query;
 use crate::fhir::ResourceType;
 use crate::ids::{Pid, Rid};
+use std::fmt;
+use std::sync::Arc;
 
 /// A 64-bit key of `token`, `range` or `text`: keyed hash of (parameter, value), or `parameter number * 2^49 + rid`
 /// for a reference to a resource of this server.
@@ -55,6 +58,8 @@ pub enum Predicate {
     Text(Key, Vec<String>),
     /// One of these resources.
     Places(Vec<(Pid, Rid)>),
+    /// In one of these records.
+    Within(Vec<Pid>),
     /// `resource.updated` (milliseconds) passes one of the tests, as the interval [updated, updated + 1).
     Updated(Vec<RangeTest>),
     /// Chain: a `token` row of key `base + rid` where the resource `rid` of the same record fulfils the plan.
@@ -64,12 +69,41 @@ pub enum Predicate {
     /// It repeats what another resource of the same record states: it has the `token` row `tag`, and a row `repeated + x`
     /// where another resource that fulfils the plan has the row `original + x`, both of the same clinical date.
     Repeats(Box<Repeat>),
+    /// One of the resources that were looked for before, because bodies decide on them.
+    Behind(Behind),
     /// All of these.
     All(Vec<Predicate>),
     /// At least one of these; none of an empty list.
     Any(Vec<Predicate>),
     /// The contrary.
     Not(Box<Predicate>),
+}
+
+/// Resources that are looked for before the statement is made: those that fulfil a query, or the items of a list.
+///
+/// Two are the same where they ask the same, whatever was found: so the link to the next page holds.
+#[derive(Clone)]
+pub struct Behind {
+    /// What is asked, as a hash.
+    pub about: Key,
+    /// What they fulfil; none for what is found already.
+    pub query: Option<Arc<Query>>,
+    /// Whether they are looked for in the directory, and not in the scope of the search.
+    pub in_directory: bool,
+    /// Where they are; none as long as they have not been looked for.
+    pub places: Option<Arc<Vec<(Pid, Rid)>>>,
+}
+
+impl PartialEq for Behind {
+    fn eq(&self, other: &Self) -> bool {
+        self.about == other.about
+    }
+}
+
+impl fmt::Debug for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Behind({})", self.about.0)
+    }
 }
 
 /// What [`Predicate::Repeats`] looks for.
@@ -125,6 +159,57 @@ pub struct Plan {
     pub recheck: bool,
     /// Sort keys; empty = clinical date, newest first, then rid.
     pub sort: Vec<Sort>,
+}
+
+impl Predicate {
+    /// The same with the places of what stands behind it, which `find` looks for.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn resolved<E>(&self, find: &mut dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E>) -> Result<Self, E> {
+        Ok(match self {
+            Self::Behind(behind) if behind.places.is_none() => {
+                Self::Behind(Behind { places: Some(find(behind)?), ..behind.clone() })
+            }
+            Self::Linked(base, plan) => Self::Linked(*base, Box::new(plan.resolved(find)?)),
+            Self::LinkedFrom(base, plan) => Self::LinkedFrom(*base, Box::new(plan.resolved(find)?)),
+            Self::All(list) => Self::All(all_resolved(list, find)?),
+            Self::Any(list) => Self::Any(all_resolved(list, find)?),
+            Self::Not(inner) => Self::Not(Box::new(inner.resolved(find)?)),
+            Self::Tokens(_)
+            | Self::Range(..)
+            | Self::Text(..)
+            | Self::Places(_)
+            | Self::Within(_)
+            | Self::Updated(_)
+            | Self::Repeats(_)
+            | Self::Behind(_) => self.clone(),
+        })
+    }
+}
+
+fn all_resolved<E>(
+    list: &[Predicate],
+    find: &mut dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E>,
+) -> Result<Vec<Predicate>, E> {
+    list.iter().map(|predicate| predicate.resolved(find)).collect()
+}
+
+impl Plan {
+    /// Whether everything that stands behind its predicates has been looked for.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        self.resolved(&mut |_| Err(())).is_ok()
+    }
+
+    /// The same with the places of what stands behind its predicates.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn resolved<E>(&self, find: &mut dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E>) -> Result<Self, E> {
+        let predicates = all_resolved(&self.predicates, find)?;
+        Ok(Self { resource_type: self.resource_type, predicates, recheck: self.recheck, sort: self.sort.clone() })
+    }
 }
 
 impl RangeTest {

@@ -4,10 +4,11 @@ use super::criterion::{Criterion, Fault, VALUES_MAX};
 use super::hidden;
 use super::keyer::Keyer;
 use super::kind::Local;
-use super::plan::{Plan, Sort};
+use super::plan::{Behind, Plan, Sort};
 use super::record::{RecordParameter, record_of};
 use super::registry::{Kind, Parameter, registry};
 use super::subset::has_element;
+use super::terminology::Library;
 use crate::clock::Millis;
 use crate::fhir::interaction::Parameters;
 use crate::fhir::{Issue, IssueKind, Problem, ResourceType};
@@ -37,6 +38,8 @@ pub struct ParseContext<'a> {
     pub now: Millis,
     /// The one record searched, or the directory; `None` for a search over several records.
     pub pid: Option<Pid>,
+    /// Value sets, code systems and lists that a query names.
+    pub library: &'a dyn Library,
     /// Also what a query leaves out unless it names it: for what the server itself looks for, never for an answer.
     pub everything: bool,
 }
@@ -163,6 +166,25 @@ impl Query {
         Some((millis(lo), millis(hi)))
     }
 
+    /// What must be looked for before bodies can be decided on, beside what the plan holds.
+    #[must_use]
+    pub fn behind_bodies(&self) -> Vec<&Behind> {
+        self.criteria.iter().flat_map(Criterion::behind).collect()
+    }
+
+    /// A query of one condition, for what stands behind another; `hides` leaves out what a query leaves out.
+    pub(super) fn behind(resource_type: ResourceType, criterion: Criterion, context: &ParseContext<'_>, hides: bool) -> Self {
+        let mut query = Self::empty(resource_type);
+        let node = criterion.plan(context);
+        query.plan.recheck = !node.exact;
+        query.plan.predicates.push(node.predicate);
+        if hides && !criterion.asks_for_hidden() {
+            query.plan.predicates.extend(hidden::of_level(resource_type, context, true));
+        }
+        query.criteria.push(criterion);
+        query
+    }
+
     fn empty(resource_type: ResourceType) -> Self {
         Self {
             resource_type,
@@ -192,13 +214,7 @@ impl Query {
         match name {
             "_count" => self.count = value.parse::<u32>().ok().ok_or_else(wrong)?.min(COUNT_MAX),
             "_total" => self.total = Total::parse(value).ok_or_else(wrong)?,
-            "_summary" => match Summary::parse(value).ok_or_else(wrong)? {
-                Summary::True => {
-                    let text = "`_summary=true` is not served: text, data, count, or _elements with the elements wanted";
-                    return Err(Issue::new(IssueKind::ParameterUnknown, text));
-                }
-                summary => self.summary = summary,
-            },
+            "_summary" => self.summary = Summary::parse(value).ok_or_else(wrong)?,
             "_elements" => self.elements = elements(of_type, value)?,
             "_contained" if value == "false" => {}
             "_contained" | "_containedType" => {
@@ -210,7 +226,8 @@ impl Query {
             "_revinclude" | "_revinclude:iterate" | "_revinclude:recurse" => {
                 let include = include(name, value)?;
                 if include.source.is_none() {
-                    return Err(wrong());
+                    let text = "`_revinclude` names a type: `[type]:[parameter]`, or `[type]:*` for all its references";
+                    return Err(Issue::new(IssueKind::ParameterInvalid, text));
                 }
                 self.revincludes.push(include);
             }
@@ -268,6 +285,13 @@ impl Query {
         let sort =
             self.sort.iter().map(|(parameter, descending)| sort_key(self.resource_type, parameter, *descending, context.keyer));
         self.plan.sort = sort.collect();
+        // The tables order by two ranges; by more, bodies do.
+        let ranges = self.plan.sort.iter().filter(|sort| matches!(sort, Sort::Range { .. })).count();
+        if ranges > 2
+            && let Some((parameter, descending)) = self.sort.first()
+        {
+            self.plan.sort = vec![Sort::Body { parameter: parameter.code, descending: *descending }];
+        }
     }
 }
 
@@ -364,6 +388,21 @@ impl Fault {
             Self::Value(kind) => {
                 (IssueKind::ParameterInvalid, format!("The value of `{name}` is not one of a parameter of type {}", kind.code()))
             }
+            Self::UnknownValueSet => (IssueKind::ParameterInvalid, format!("`{name}`: the directory has no such ValueSet")),
+            Self::UnknownCodeSystem => {
+                (IssueKind::ParameterInvalid, format!("`{name}`: the directory has no such CodeSystem with its concepts"))
+            }
+            Self::NotEvaluable => {
+                (IssueKind::ParameterInvalid, format!("`{name}`: the definition of the value set cannot be evaluated here"))
+            }
+            Self::TooManyCodes => (IssueKind::TooCostly, format!("`{name}` stands for more than 20,000 codes")),
+            Self::NotServed => {
+                (IssueKind::ParameterUnknown, format!("`{name}` is a parameter of R4 that this server does not serve"))
+            }
+            Self::Filter => (
+                IssueKind::ParameterInvalid,
+                format!("`{name}` is no filter of R4, or has more than 100 conditions, or goes deeper than 16"),
+            ),
             Self::TooMany => (IssueKind::ParameterInvalid, format!("`{name}` has more than {VALUES_MAX} values")),
         };
         Issue::new(kind, text)

@@ -1,25 +1,10 @@
 //! Parts of resources: `_summary` and `_elements`. <https://hl7.org/fhir/R4/search.html#summary>
 //!
-//! Mandatory elements are always given, and those that change the meaning of the rest. What is cut is tagged SUBSETTED.
+//! Mandatory elements are always given, and those that change the meaning of the rest (`isModifier` of R4). What is cut is tagged SUBSETTED.
 use super::query::{Query, Summary};
-use crate::fhir::elements::{self, ElementDefinition};
+use crate::fhir::elements::{self, ElementDefinition, TypeDefinition};
 use crate::fhir::{Resource, ResourceType};
 use serde_json::{Value, json};
-
-/// Elements without which the rest could be taken for something else: the modifier elements of R4 at the root of the types
-/// that clients may write or that documents bring. <https://hl7.org/fhir/R4/conformance-rules.html#isModifier>
-const MODIFIERS: [&str; 10] = [
-    "active",
-    "clinicalStatus",
-    "deceased",
-    "doNotPerform",
-    "implicitRules",
-    "isSubpotent",
-    "link",
-    "modifierExtension",
-    "status",
-    "verificationStatus",
-];
 
 /// Whether a resource of this type has an element of this name, choices without their type or with it.
 pub(super) fn has_element(resource_type: ResourceType, name: &str) -> bool {
@@ -31,14 +16,20 @@ pub(super) fn has_element(resource_type: ResourceType, name: &str) -> bool {
 /// The part of a match that the query asks for; `None` where it asks for whole resources.
 #[must_use]
 pub fn subset(query: &Query, resource: &Resource) -> Option<Resource> {
-    let named = |element: &ElementDefinition, json_name: &str| {
-        query.elements.iter().any(|name| name == element.name || name == json_name)
-    };
-    let keep: &dyn Fn(&ElementDefinition, &str) -> bool = match query.summary {
+    part(query.summary, &query.elements, resource)
+}
+
+/// The part of a resource that `_summary` or `_elements` asks for; `None` where they ask for all of it.
+#[must_use]
+pub fn part(summary: Summary, elements: &[String], resource: &Resource) -> Option<Resource> {
+    let named =
+        |element: &ElementDefinition, json_name: &str| elements.iter().any(|name| name == element.name || name == json_name);
+    let keep: &dyn Fn(&ElementDefinition, &str) -> bool = match summary {
         Summary::Text => &|element, _| element.name == "text",
         Summary::Data => &|element, _| element.name != "text",
-        Summary::False if !query.elements.is_empty() => &named,
-        Summary::False | Summary::True | Summary::Count => return None,
+        Summary::True => &|element, _| element.summary,
+        Summary::False if !elements.is_empty() => &named,
+        Summary::False | Summary::Count => return None,
     };
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     let definition = elements::resource(name)?;
@@ -46,13 +37,56 @@ pub fn subset(query: &Query, resource: &Resource) -> Option<Resource> {
         // `_birthDate` goes with `birthDate`.
         let bare = json_name.strip_prefix('_').unwrap_or(json_name);
         let Some((element, _)) = definition.element(bare) else { return bare == "resourceType" };
-        let always = element.min > 0 || matches!(bare, "id" | "meta");
-        always || MODIFIERS.contains(&element.name) || keep(element, bare)
+        element.min > 0 || element.modifier || matches!(bare, "id" | "meta") || keep(element, bare)
     };
     let mut out: Resource =
         resource.iter().filter(|(name, _)| kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    if summary == Summary::True {
+        for (name, value) in &mut out {
+            if let Some((_, used)) = definition.element(name) {
+                summarise(used.definition(), value);
+            }
+        }
+    }
+    // What is kept stays valid: it may refer to what the resource contains.
+    if let Some(contained) = resource.get("contained").filter(|_| out.values().any(refers_inside)) {
+        out.insert("contained".to_owned(), contained.clone());
+    }
     tag(&mut out);
     Some(out)
+}
+
+/// Leaves what an element's own elements have in the summary, what is mandatory, what changes the meaning, and ids and
+/// extensions, which may stand for a value. Bodies are at most 64 deep, so this ends.
+fn summarise(definition: &TypeDefinition, value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| summarise(definition, item)),
+        Value::Object(object) if definition.kind == elements::Kind::Complex => {
+            object.retain(|name, _| {
+                let bare = name.strip_prefix('_').unwrap_or(name);
+                let kept = |element: &ElementDefinition| element.summary || element.min > 0 || element.modifier;
+                matches!(bare, "id" | "extension") || definition.element(bare).is_none_or(|(element, _)| kept(element))
+            });
+            for (name, value) in object {
+                if let Some((_, used)) = definition.element(name) {
+                    summarise(used.definition(), value);
+                }
+            }
+        }
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether a reference to a contained resource stands in it.
+fn refers_inside(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(refers_inside),
+        Value::Object(object) => object.iter().any(|(name, value)| match value {
+            Value::String(text) => name == "reference" && text.starts_with('#'),
+            other => refers_inside(other),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Says that this is not the whole resource, so that no client writes it back.

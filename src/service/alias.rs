@@ -17,6 +17,7 @@ macro_rules! named {
             | Interaction::RetrieveDocument(target)
             | Interaction::Translation(target)
             | Interaction::History { place: HistoryPlace::Instance(target), .. }
+            | Interaction::Document { target, .. }
             | Interaction::Everything { target, .. }
             | Interaction::UpdateConsent { target, .. }
             | Interaction::Patch { target, .. }

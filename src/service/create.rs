@@ -124,17 +124,21 @@ pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
     Ok(created(context, access, pid, &new, vec![event]))
 }
 
-/// Makes the reference that named the record literal.
+/// Makes each reference that names the person of the record literal; one that names another person is refused.
 pub(super) fn name_record(context: &Context<'_>, resource_type: ResourceType, body: &mut Resource) -> Result<(), Problem> {
     let Some(facts) = context.facts else { return Ok(()) };
     let patient = context.server.reference(super::known_type("Patient")?, facts.pid, Rid::PATIENT);
     for path in resource_type.record_paths() {
-        let element = path.rsplit('.').next().unwrap_or_default();
-        if path.matches('.').count() == 1
-            && let Some(named) = body.get(element)
-        {
-            references::check_person(context, named, path)?;
-            references::name_patient(body, element, &patient);
+        let mut steps = path.split('.').skip(1);
+        let Some(first) = steps.next().filter(|first| body.contains_key(*first)) else { continue };
+        let steps: Vec<&str> = steps.collect();
+        if let Some(Value::Object(_)) = body.get(first).filter(|_| steps.is_empty()) {
+            references::check_person(context, body.get(first).unwrap_or(&Value::Null), path)?;
+            references::name_patient(body, first, &patient);
+            return Ok(());
+        }
+        let Some(value) = body.get_mut(first) else { continue };
+        if references::name_persons(context, value, &steps, path, &patient)? {
             return Ok(());
         }
     }

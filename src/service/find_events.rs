@@ -12,6 +12,7 @@ use crate::ids::{Pid, Rid};
 use crate::search::{self, MatchContext, Predicate, Query, Sort};
 use crate::store::{self, Access};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Rows that one page may look at before it says that the search is too broad.
 const ROWS_MAX: usize = 100_000;
@@ -22,6 +23,11 @@ const ROWS_MAX: usize = 100_000;
 /// Not here, or not for this caller: the same 404.
 pub fn read_event(context: &Context<'_>, access: &Access, pid: Pid, rid: Rid) -> Result<Outcome, Problem> {
     let event = store::audit_read(context.unit, access, rid)?.ok_or_else(|| not_found(access))?;
+    if let Some(about) = event.rid
+        && store::audit_hidden(context.unit, access, &[about])?.contains(&about)
+    {
+        return Err(not_found(access));
+    }
     let body = Value::Object(rendered(context, pid, rid, &event)?);
     let resource_type = super::known_type("AuditEvent")?;
     Ok(Outcome {
@@ -45,7 +51,7 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let after = parameters.get(CURSOR).map(position).transpose()?;
     let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect());
     let query = parse(context, resource_type, &rest)?;
-    if query.plan.predicates.iter().any(is_link) {
+    if query.plan.predicates.iter().any(is_link) || !query.behind_bodies().is_empty() {
         let text = "The trace is not searched by chains or _has: name AuditEvent's own parameters";
         return Err(Problem::new(IssueKind::ParameterUnknown, text));
     }
@@ -83,13 +89,14 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
 /// Whether a condition is on another resource: the trace has no index rows that join.
 fn is_link(predicate: &Predicate) -> bool {
     match predicate {
-        Predicate::Linked(..) | Predicate::LinkedFrom(..) => true,
+        Predicate::Linked(..) | Predicate::LinkedFrom(..) | Predicate::Behind(_) => true,
         Predicate::All(list) | Predicate::Any(list) => list.iter().any(is_link),
         Predicate::Not(inner) => is_link(inner),
         Predicate::Tokens(_)
         | Predicate::Range(..)
         | Predicate::Text(..)
         | Predicate::Places(_)
+        | Predicate::Within(_)
         | Predicate::Updated(_)
         | Predicate::Repeats(_) => false,
     }
@@ -120,9 +127,11 @@ fn matching(context: &Context<'_>, access: &Access, query: &Query, pid: Pid) -> 
             format!("More than {ROWS_MAX} events: name a shorter time (date=ge..., date=lt...)"),
         ));
     }
+    let about: Vec<Rid> = rows.iter().filter_map(|(_, event)| event.rid).collect::<BTreeSet<_>>().into_iter().collect();
+    let hidden = store::audit_hidden(context.unit, access, &about)?;
     let local = |reference: &str| context.place(reference);
     let mut found = Vec::new();
-    for (rid, event) in rows {
+    for (rid, event) in rows.into_iter().filter(|(_, event)| event.rid.is_none_or(|about| !hidden.contains(&about))) {
         let body = rendered(context, pid, rid, &event)?;
         let seen = MatchContext { local: &local, pid, time_zone: &context.server.time_zone, linked: None };
         if search::matches(query, resource_type, &body, &seen) {

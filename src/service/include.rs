@@ -9,7 +9,7 @@ use crate::search::{self, Include, Keyer, Kind, Parameter, Plan, Query};
 use crate::store::{self, Access, Stored};
 use std::collections::{BTreeSet, HashSet};
 
-/// How often `:iterate` follows an include from what it brought.
+/// How often `:iterate` goes on from what was brought.
 const ITERATIONS: usize = 4;
 
 /// Resources that the page includes: what its resources point at, and what points at them.
@@ -31,14 +31,7 @@ pub(super) fn includes(context: &Context<'_>, access: &Access, query: &Query, pa
         }
     }
     for (from, hides) in [(current, true), (replaced, false)] {
-        let start = included.found.len();
-        for include in &query.includes {
-            included.follow(include, &from, hides)?;
-            included.iterate(include, start, hides)?;
-        }
-        for include in &query.revincludes {
-            included.pointing(include, &from, hides)?;
-        }
+        included.from(query, from, hides)?;
     }
     Ok(included.found)
 }
@@ -52,19 +45,28 @@ struct Included<'a> {
 }
 
 impl Included<'_> {
-    /// With `:iterate`, follows the include from what was brought since `start`, to a bounded depth.
-    fn iterate(&mut self, include: &Include, start: usize, hides: bool) -> Result<(), Problem> {
-        for _ in 0..ITERATIONS {
-            let brought: Vec<Stored> = self.found.iter().skip(start).cloned().collect();
-            if !include.iterate || self.follow(include, &brought, hides)? == 0 {
+    /// What these matches bring, and with `:iterate` what that brings, to a bounded depth.
+    fn from(&mut self, query: &Query, matches: Vec<Stored>, hides: bool) -> Result<(), Problem> {
+        let (mut from, mut first) = (matches, true);
+        for _ in 0..=ITERATIONS {
+            let start = self.found.len();
+            for include in query.includes.iter().filter(|include| first || include.iterate) {
+                self.follow(include, &from, hides)?;
+            }
+            for include in query.revincludes.iter().filter(|include| first || include.iterate) {
+                self.pointing(include, &from, hides)?;
+            }
+            from = self.found.iter().skip(start).cloned().collect();
+            first = false;
+            if from.is_empty() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// What these resources point at by the include; answers how much of it is new.
-    fn follow(&mut self, include: &Include, from: &[Stored], hides: bool) -> Result<usize, Problem> {
+    /// What these resources point at by the include.
+    fn follow(&mut self, include: &Include, from: &[Stored], hides: bool) -> Result<(), Problem> {
         let mut places = BTreeSet::new();
         for stored in from {
             let references = search::included(include, stored.resource_type, &stored.resource()?);
@@ -104,15 +106,14 @@ impl Included<'_> {
         Ok(())
     }
 
-    /// Adds what is new; answers how much.
-    fn add(&mut self, found: Vec<Stored>) -> Result<usize, Problem> {
-        let before = self.found.len();
+    /// Adds what is new.
+    fn add(&mut self, found: Vec<Stored>) -> Result<(), Problem> {
         self.found.extend(found.into_iter().filter(|stored| self.seen.insert((stored.pid, stored.rid))));
         let most = self.context.server.includes_max;
         if self.found.len() > most {
             let text = format!("The page includes more than {most} resources: ask for a smaller _count");
             return Err(Problem::new(IssueKind::TooCostly, text));
         }
-        Ok(self.found.len() - before)
+        Ok(())
     }
 }

@@ -10,11 +10,13 @@ pub mod consent;
 pub mod create;
 mod delete;
 mod docref;
+mod document;
 mod everything;
 pub mod existence;
 pub mod find_events;
 mod history;
 mod include;
+mod labels;
 mod lastn;
 pub mod open_record;
 mod patch_resource;
@@ -23,6 +25,7 @@ pub mod references;
 pub mod retrieve_document;
 pub mod search;
 pub mod submit_document;
+mod terminology;
 pub mod transaction;
 pub mod translation;
 mod update;
@@ -343,6 +346,7 @@ pub(crate) fn perform(
         Interaction::SearchAll { parameters, .. } => search::search_all(context, access, parameters),
         Interaction::History { place, parameters } => history::history(context, access, place, parameters),
         Interaction::Translation(target) => translation::translation(context, access, target),
+        Interaction::Document { target, parameters } => document::document(context, access, target, parameters),
         Interaction::Everything { target, parameters } => everything::everything(context, access, target, parameters),
         Interaction::LastN { parameters, .. } => lastn::last_n(context, access, parameters),
         Interaction::DocRef { parameters, .. } => docref::docref(context, access, parameters),
@@ -381,7 +385,8 @@ fn action(interaction: &Interaction) -> Action {
         | Interaction::VersionRead(..)
         | Interaction::RetrieveDocument(_)
         | Interaction::History { place: HistoryPlace::Instance(_), .. }
-        | Interaction::Translation(_) => Action::Read,
+        | Interaction::Translation(_)
+        | Interaction::Document { .. } => Action::Read,
         Interaction::Search { .. }
         | Interaction::SearchAll { .. }
         | Interaction::History { place: HistoryPlace::Type(..) | HistoryPlace::System(_), .. }
@@ -417,6 +422,7 @@ fn target(interaction: &Interaction) -> Option<&Target> {
         | Interaction::RetrieveDocument(target)
         | Interaction::Translation(target)
         | Interaction::History { place: HistoryPlace::Instance(target), .. }
+        | Interaction::Document { target, .. }
         | Interaction::Everything { target, .. }
         | Interaction::UpdateConsent { target, .. }
         | Interaction::Update { target, .. }
@@ -457,6 +463,7 @@ fn resource_type(interaction: &Interaction) -> Option<ResourceType> {
         | Interaction::RetrieveDocument(_)
         | Interaction::Translation(_)
         | Interaction::History { place: HistoryPlace::Instance(_), .. }
+        | Interaction::Document { .. }
         | Interaction::Everything { .. }
         | Interaction::UpdateConsent { .. }
         | Interaction::Update { .. }

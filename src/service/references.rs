@@ -97,3 +97,44 @@ pub(super) fn name_patient(resource: &mut Resource, element: &str, patient: &str
         resource.insert(element.into(), serde_json::json!({"reference": patient}));
     }
 }
+
+/// The same where the element repeats and may name others beside the person (a practitioner, a place): each reference to a
+/// Patient at these steps is of the person of the record. Whether there is one.
+///
+/// # Errors
+/// 422 at the element that names another person.
+pub(super) fn name_persons(
+    context: &Context<'_>,
+    value: &mut Value,
+    steps: &[&str],
+    path: &str,
+    patient: &str,
+) -> Result<bool, Problem> {
+    match (value, steps) {
+        (Value::Array(items), _) => {
+            let mut any = false;
+            for item in items {
+                any |= name_persons(context, item, steps, path, patient)?;
+            }
+            Ok(any)
+        }
+        (Value::Object(members), [first, rest @ ..]) => {
+            members.get_mut(*first).map_or(Ok(false), |value| name_persons(context, value, rest, path, patient))
+        }
+        (named @ Value::Object(_), []) => {
+            let literal = named.get("reference").and_then(Value::as_str);
+            let is_patient = |literal: &str| reference::named_type(literal).is_some_and(|named| named.name() == "Patient");
+            let is_literal = literal.is_some_and(|literal| literal.starts_with("Patient?") || is_patient(literal));
+            if !is_literal && ins_of(named).is_none() {
+                return Ok(false);
+            }
+            check_person(context, named, path)?;
+            if let Value::Object(members) = named {
+                members.insert("reference".into(), patient.into());
+                members.shift_remove("identifier");
+            }
+            Ok(true)
+        }
+        (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _) => Ok(false),
+    }
+}

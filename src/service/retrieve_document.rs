@@ -2,9 +2,10 @@
 use super::Context;
 use super::read::{found, not_found};
 use crate::audit::{Action, Body, Outcome};
-use crate::fhir::Problem;
 use crate::fhir::interaction::Target;
-use crate::store::{self, Access};
+use crate::fhir::{IssueKind, Problem};
+use crate::ids::Rid;
+use crate::store::{self, Access, Stored};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -14,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 /// Not here, or not for this caller: the same 404.
 pub fn retrieve_document(context: &Context<'_>, access: &Access, target: &Target) -> Result<Outcome, Problem> {
     let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
-    let stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    let stored = envelope(context, access, target, rid)?;
     let (bytes, content_type) = store::document_get(context.unit, access, rid)?.ok_or_else(|| not_found(access))?;
     let extension = match content_type.as_str() {
         "text/xml" | "application/xml" | "application/xslt+xml" => "xml",
@@ -42,11 +43,22 @@ pub fn retrieve_document(context: &Context<'_>, access: &Access, target: &Target
 /// Not here, or not for this caller: the same 404.
 pub fn read_binary(context: &Context<'_>, access: &Access, target: &Target) -> Result<Outcome, Problem> {
     let Some((_, rid)) = target.place else { return Err(not_found(access)) };
-    let mut stored = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
+    let mut stored = envelope(context, access, target, rid)?;
     if let Some((bytes, _)) = store::document_get(context.unit, access, rid)? {
         let mut body = stored.resource()?;
         body.insert("data".into(), STANDARD.encode(bytes).into());
         stored.body = serde_json::Value::Object(body).to_string().into_bytes();
     }
     Ok(found(context, stored))
+}
+
+/// The Binary without its bytes; of a withdrawn document 410 to who could see it otherwise (decision 2).
+fn envelope(context: &Context<'_>, access: &Access, target: &Target, rid: Rid) -> Result<Stored, Problem> {
+    match store::resource_read(context.unit, access, target.resource_type, rid)? {
+        Some(stored) => Ok(stored),
+        None if store::resource_withdrawn(context.unit, access, target.resource_type, rid)? => {
+            Err(Problem::new(IssueKind::ResourceDeleted, "The document was withdrawn"))
+        }
+        None => Err(not_found(access)),
+    }
 }

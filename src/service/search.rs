@@ -5,36 +5,57 @@
 //! index cannot decide, [`search::matches`] decides on bodies.
 use super::Context;
 use super::include::includes;
+use super::terminology::Shelf;
 use crate::audit::{Action, Body, Event, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::{Parameters, SearchPlace};
 use crate::fhir::outcome::operation_outcome;
-use crate::fhir::{Interaction, Problem, ResourceType};
+use crate::fhir::{Interaction, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::ReadScope;
-use crate::search::{self, MatchContext, ParseContext, Query, Sort, SortKeys, Summary, Total};
+use crate::search::{
+    self, Behind, Key, Library, MatchContext, NoLibrary, ParseContext, Plan, Predicate, Query, Sort, SortKeys, Summary, Total,
+};
 use crate::store::{self, Access, Cursor, Page, PageRequest, Stored};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Parameter under which a link to the next page carries the sealed cursor.
 pub(super) const CURSOR: &str = "_cursor";
 
 /// Parses against the registry, with the keys and the zone of this server. For what the server itself looks for: data of
-/// replaced documents are found too.
+/// replaced documents are found too, and neither value sets nor lists are named.
 ///
 /// # Errors
 /// 400 with the name of the parameter; under `Prefer: handling=lenient` unknown ones are left out and reported.
 pub(super) fn parse(context: &Context<'_>, resource_type: ResourceType, parameters: &Parameters) -> Result<Query, Problem> {
-    parse_with(context, resource_type, parameters, true)
+    parse_with(context, resource_type, parameters, &NoLibrary, true)
+}
+
+/// Parses what the caller asks for. To be searched with [`found`], which looks for what stands behind its chains.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn asked(
+    context: &Context<'_>,
+    access: &Access,
+    resource_type: ResourceType,
+    parameters: &Parameters,
+) -> Result<Query, Problem> {
+    let shelf = Shelf::new(context, access);
+    // Data of a replaced document leave every search at once that does not name them (DESIGN section 4).
+    let query = parse_with(context, resource_type, parameters, &shelf, false);
+    shelf.checked(query)
 }
 
 fn parse_with(
     context: &Context<'_>,
     resource_type: ResourceType,
     parameters: &Parameters,
+    library: &dyn Library,
     everything: bool,
 ) -> Result<Query, Problem> {
     let server = context.server;
@@ -49,6 +70,7 @@ fn parse_with(
             Interaction::Search { place: SearchPlace::Directory, .. } => Some(Pid::DIRECTORY),
             _ => context.facts.map(|facts| facts.pid),
         },
+        library,
         everything,
     };
     search::parse(resource_type, parameters, &parse)
@@ -65,13 +87,14 @@ pub fn search(
     parameters: &Parameters,
 ) -> Result<Outcome, Problem> {
     let (cursor, parameters) = take_cursor(parameters);
-    // Data of a replaced document leave every search at once that does not name them (DESIGN section 4).
-    let query = parse_with(context, resource_type, &parameters, false)?;
-    let only_count = query.summary == Summary::Count;
+    let query = asked(context, access, resource_type, &parameters)?;
+    // "If _count has the value 0, this shall be treated the same as _summary=count."
+    let only_count = query.summary == Summary::Count || query.count == 0;
     let request = PageRequest {
         count: if only_count { 0 } else { usize::try_from(query.count).unwrap_or(usize::MAX) },
         total: only_count || wants_total(access, &query, &parameters),
         cursor,
+        query: Some(query_string(query.self_parameters.iter())),
     };
     let page = found(context, access, &query, &request)?;
     let nothing = page.resources.is_empty() && page.total.unwrap_or(0) == 0;
@@ -103,8 +126,8 @@ pub(super) fn matching(
     criteria: &Parameters,
     count: usize,
 ) -> Result<Vec<Stored>, Problem> {
-    let query = parse_with(context, resource_type, criteria, false)?;
-    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None })?.resources)
+    let query = asked(context, access, resource_type, criteria)?;
+    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None, query: None })?.resources)
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.
@@ -114,45 +137,112 @@ fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
     (cursor, Parameters(rest))
 }
 
-/// A page of matches. A body that cannot be read is an error: what it says is not known, so neither is whether it matches.
-fn found(context: &Context<'_>, access: &Access, query: &Query, request: &PageRequest) -> Result<Page, Problem> {
-    let damaged: RefCell<Option<Problem>> = RefCell::new(None);
-    let keep = |problem: Problem| {
-        damaged.borrow_mut().get_or_insert(problem);
-    };
-    let local = |reference: &str| context.place(reference);
-    let reading =
-        |stored: &Stored| MatchContext { local: &local, pid: stored.pid, time_zone: &context.server.time_zone, linked: None };
-    let mut recheck = |stored: &Stored| match stored.resource() {
-        Ok(body) => search::matches(query, stored.resource_type, &body, &reading(stored)),
-        Err(problem) => {
-            keep(problem);
-            false
-        }
-    };
-    let by_bodies = query.plan.sort.iter().any(|sort| matches!(sort, Sort::Body { .. }));
-    let page = if by_bodies {
-        // Each body is read once, however often it is compared.
-        let mut keys: HashMap<(Pid, Rid, i64), SortKeys> = HashMap::new();
-        let mut keys_of = |stored: &Stored| {
-            let of_version = keys.entry((stored.pid, stored.rid, stored.version));
-            let made = of_version.or_insert_with(|| match stored.resource() {
-                Ok(body) => search::sort_keys(query, &body, &reading(stored)),
-                Err(problem) => {
-                    keep(problem);
-                    SortKeys::default()
-                }
-            });
-            made.clone()
-        };
-        let mut compare = |a: &Stored, b: &Stored| keys_of(a).compare(&keys_of(b));
-        store::resource_search_ordered(context.unit, access, &query.plan, request, &mut recheck, &mut compare)
+/// A page of matches.
+///
+/// # Errors
+/// `TooCostly`; `Internal` for a body that cannot be read: what it says is not known, so neither is whether it matches.
+pub(super) fn found(context: &Context<'_>, access: &Access, query: &Query, request: &PageRequest) -> Result<Page, Problem> {
+    let mut behind = Places::new();
+    let plan = resolved(context, access, query, &mut behind)?;
+    let judge = Judge { context, query, behind: &behind, damaged: RefCell::new(None) };
+    let mut recheck = |stored: &Stored| judge.fits(stored);
+    let page = if query.plan.sort.iter().any(|sort| matches!(sort, Sort::Body { .. })) {
+        let mut keys_of = |stored: &Stored| judge.sort_keys(stored);
+        store::resource_search_ordered(context.unit, access, &plan, request, &mut recheck, &mut keys_of, &SortKeys::compare)
     } else {
-        store::resource_search(context.unit, access, &query.plan, request, &mut recheck)
+        store::resource_search(context.unit, access, &plan, request, &mut recheck)
     }?;
-    match damaged.into_inner() {
-        Some(problem) => Err(problem),
-        None => Ok(page),
+    judge.checked(page)
+}
+
+/// Where the resources are that stand behind conditions of a query.
+type Places = HashMap<Key, Arc<Vec<(Pid, Rid)>>>;
+
+/// The plan of a query with the places of what stands behind its conditions, each looked for under the same access.
+fn resolved(context: &Context<'_>, access: &Access, query: &Query, places: &mut Places) -> Result<Plan, Problem> {
+    for behind in query.behind_bodies() {
+        look_for(context, access, behind, places)?;
+    }
+    query.plan.resolved(&mut |behind| look_for(context, access, behind, places))
+}
+
+fn look_for(
+    context: &Context<'_>,
+    access: &Access,
+    behind: &Behind,
+    places: &mut Places,
+) -> Result<Arc<Vec<(Pid, Rid)>>, Problem> {
+    if let Some(found) = places.get(&behind.about) {
+        return Ok(found.clone());
+    }
+    let mut found = match (&behind.places, &behind.query) {
+        (Some(found), _) => found.to_vec(),
+        (None, Some(query)) => {
+            let plan = resolved(context, access, query, places)?;
+            let judge = Judge { context, query, behind: places, damaged: RefCell::new(None) };
+            let mut recheck = |stored: &Stored| judge.fits(stored);
+            let found = store::resource_matches(context.unit, access, behind.in_directory, &plan, &mut recheck)?;
+            judge.checked(found)?
+        }
+        (None, None) => Vec::new(),
+    };
+    // Bodies are looked up in it.
+    found.sort_unstable();
+    let found = Arc::new(found);
+    places.insert(behind.about, found.clone());
+    Ok(found)
+}
+
+/// Decides on bodies what the tables only narrow.
+struct Judge<'a> {
+    context: &'a Context<'a>,
+    query: &'a Query,
+    behind: &'a Places,
+    damaged: RefCell<Option<Problem>>,
+}
+
+impl Judge<'_> {
+    fn fits(&self, stored: &Stored) -> bool {
+        let place = (stored.pid, stored.rid);
+        // Links are fulfilled by every candidate of the tables.
+        let linked = |predicate: &Predicate| match predicate {
+            Predicate::Behind(behind) => {
+                self.behind.get(&behind.about).is_some_and(|places| places.binary_search(&place).is_ok())
+            }
+            _ => true,
+        };
+        let fits = |context: &MatchContext<'_>, body: &Resource| search::matches(self.query, stored.resource_type, body, context);
+        self.read(stored, Some(&linked), fits).unwrap_or(false)
+    }
+
+    fn sort_keys(&self, stored: &Stored) -> SortKeys {
+        self.read(stored, None, |context, body| search::sort_keys(self.query, body, context)).unwrap_or_default()
+    }
+
+    fn read<T>(
+        &self,
+        stored: &Stored,
+        linked: Option<&dyn Fn(&Predicate) -> bool>,
+        read: impl FnOnce(&MatchContext<'_>, &Resource) -> T,
+    ) -> Option<T> {
+        let local = |reference: &str| self.context.place(reference);
+        let time_zone = &self.context.server.time_zone;
+        let reading = MatchContext { local: &local, pid: stored.pid, time_zone, linked };
+        match stored.resource() {
+            Ok(body) => Some(read(&reading, &body)),
+            Err(problem) => {
+                self.damaged.borrow_mut().get_or_insert(problem);
+                None
+            }
+        }
+    }
+
+    /// What was found, unless a body could not be read.
+    fn checked<T>(self, found: T) -> Result<T, Problem> {
+        match self.damaged.into_inner() {
+            Some(problem) => Err(problem),
+            None => Ok(found),
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! Reading the trace: both places where it is written, as one, newest first.
-use super::backend::Dialect;
+use super::backend::{self, Dialect};
 use super::error::StoreError;
+use super::select;
 use super::sql::Sql;
 use super::trace::{self, COLUMNS, Columns, Row};
-use super::unit::{Access, Scope, Unit};
-use crate::audit::Event;
+use super::unit::{Access, Scope, Unit, WholeRecord};
+use crate::audit::{Action, Event, EventOutcome};
 use crate::clock::Millis;
 use crate::fhir::Problem;
 use crate::ids::{Pid, Rid};
+use crate::policy::permit::label;
+use diesel::sql_types::BigInt;
+use std::collections::HashSet;
 
 /// After which row a page of the trace goes on: its time and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,4 +98,55 @@ fn load(unit: &Unit, select: impl Fn(&mut Sql, &'static str)) -> Result<Vec<(Rid
         }
     }
     Ok(events)
+}
+
+/// Whether the patient has opened one of these resources of his record.
+///
+/// # Errors
+/// Where the database fails.
+pub fn audit_opened(unit: &Unit, record: &WholeRecord, rids: &[Rid]) -> Result<bool, Problem> {
+    let pid = record.access().writable(unit)?;
+    let read = |sql: &mut Sql, table: &'static str| {
+        sql.push("SELECT seq FROM ").push(table).push(" WHERE pid = ").integer(pid.0);
+        sql.push(" AND kind = 'patient' AND action = ").integer(Action::Read.number().into());
+        sql.push(" AND outcome = ").integer(EventOutcome::Success.number().into());
+        sql.push(" AND rid").in_list(rids.iter().map(|rid| rid.0)).push(" LIMIT 1");
+    };
+    match unit.dialect() {
+        Dialect::Postgresql => {
+            let mut sql = unit.sql("");
+            read(&mut sql, "audit");
+            Ok(unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
+        }
+        Dialect::Sqlite => {
+            // The writer does not open the trace of reads; a reader does. What was answered is in it already.
+            let mut connection = backend::begin(&unit.shared().readers, "BEGIN")?;
+            let mut found = Ok(false);
+            for table in ["main.audit", "trace.audit"] {
+                let mut sql = unit.sql("");
+                read(&mut sql, table);
+                match sql.first::<BigInt, i64>(&mut connection.connection) {
+                    Ok(None) => {}
+                    Ok(Some(_)) => found = Ok(true),
+                    Err(error) => found = Err(error),
+                }
+            }
+            connection.batch("ROLLBACK")?;
+            Ok(found?)
+        }
+    }
+}
+
+/// Which of these resources the trace does not name to this reader: what is hidden from him leaves no trace that he sees
+/// (BR-33, BR-36). What was withdrawn stays in it.
+///
+/// # Errors
+/// Where the database fails.
+pub fn audit_hidden(unit: &Unit, access: &Access, rids: &[Rid]) -> Result<HashSet<Rid>, Problem> {
+    let Scope::Record(pid, masks) = access.scope() else { return Ok(HashSet::new()) };
+    let mut sql = select::whole_record(unit, *pid, "r.rid");
+    sql.push(" AND (r.labels & ").integer(i64::from(masks.hard & !label::WITHDRAWN)).push(") <> 0");
+    sql.push(" AND r.rid").in_list(rids.iter().map(|rid| rid.0));
+    let rows = unit.run(|connection| sql.load::<BigInt, i64>(connection))?;
+    Ok(rows.into_iter().map(Rid).collect())
 }

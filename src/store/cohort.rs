@@ -25,18 +25,12 @@ pub(super) fn search(
     recheck: &mut dyn FnMut(&Stored) -> bool,
 ) -> Result<(i64, Vec<Hit>, Option<u64>), Problem> {
     let snapshot = position.map_or_else(|| search.unit.horizon(), |position| position.snapshot);
-    let candidates = candidates(search)?;
     let mut hits = Vec::new();
-    for slice in candidates.chunks(SLICE) {
-        search.unit.check_deadline()?;
-        for mut hit in search.load(&slice_sql(search, slice, snapshot))? {
-            if !search.plan.recheck || recheck(&hit.stored) {
-                // Up to 20,000 matches are ordered: only those of the page have bodies.
-                hit.stored.body = Vec::new();
-                hits.push(hit);
-            }
+    matches(search, snapshot, search.plan.recheck, &mut |hit| {
+        if !search.plan.recheck || recheck(&hit.stored) {
+            hits.push(without_body(hit));
         }
-    }
+    })?;
     // What a write in flight or later has changed, as it was.
     let changed = search.changed(snapshot, recheck)?;
     let bodies: HashMap<(i64, i64), Hit> = changed.iter().map(|hit| (hit.place(), hit.clone())).collect();
@@ -54,8 +48,23 @@ pub(super) fn search(
     Ok((snapshot, hits, total))
 }
 
+/// Gives every candidate that matches by the tables and has not changed since the snapshot, with its body where asked.
+pub(super) fn matches(search: &Search<'_>, snapshot: i64, bodies: bool, give: &mut dyn FnMut(Hit)) -> Result<(), Problem> {
+    for slice in candidates(search)?.chunks(SLICE) {
+        search.unit.check_deadline()?;
+        search.load(&slice_sql(search, slice, snapshot, bodies))?.into_iter().for_each(&mut *give);
+    }
+    Ok(())
+}
+
+/// Up to 20,000 matches are ordered: only those of the page have bodies.
+pub(super) fn without_body(mut hit: Hit) -> Hit {
+    hit.stored.body = Vec::new();
+    hit
+}
+
 /// Puts the bodies back into the matches of the page.
-fn fill(search: &Search<'_>, hits: &mut [Hit], changed: &HashMap<(i64, i64), Hit>) -> Result<(), Problem> {
+pub(super) fn fill(search: &Search<'_>, hits: &mut [Hit], changed: &HashMap<(i64, i64), Hit>) -> Result<(), Problem> {
     let wanted: Vec<(Pid, Rid)> =
         hits.iter().filter(|hit| !changed.contains_key(&hit.place())).map(|hit| (hit.stored.pid, hit.stored.rid)).collect();
     let found = super::search::resource_places(search.unit, search.access, &wanted)?;
@@ -68,11 +77,11 @@ fn fill(search: &Search<'_>, hits: &mut [Hit], changed: &HashMap<(i64, i64), Hit
     Ok(())
 }
 
-/// Candidates of a slice that match by the tables, with their bodies only where these decide.
-pub(super) fn slice_sql(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64) -> Sql {
+/// Candidates of a slice that match by the tables.
+pub(super) fn slice_sql(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64, bodies: bool) -> Sql {
     let mut sql = search.unit.sql("WITH p AS MATERIALIZED (SELECT a, b FROM ");
     sql.pairs(slice, "q").push(") SELECT ");
-    search.hit_columns(&mut sql, search.plan.recheck);
+    search.hit_columns(&mut sql, bodies);
     select::from(&mut sql, "p", "r");
     sql.push(" WHERE r.pid = p.a AND r.rid = p.b AND r.updated <= ").integer(snapshot).push(" AND ");
     search.reader.visible(&mut sql, "r");
@@ -80,24 +89,60 @@ pub(super) fn slice_sql(search: &Search<'_>, slice: &[(i64, i64)], snapshot: i64
     sql
 }
 
-/// A predicate that can bound a search: on the resource itself, or on one of its record that a link leads to.
-struct Bound<'a> {
-    predicate: &'a Predicate,
-    direct: bool,
+/// What can bound a search.
+enum Bound<'a> {
+    /// Index rows of the resources themselves.
+    Index(&'a Predicate),
+    /// These resources.
+    Places(&'a [(Pid, Rid)]),
+    /// Everything of the type in these records.
+    Records(&'a [Pid]),
+    /// Everything of the type in the records where a linked resource is one of these; the best of them counts.
+    Linked(Vec<Bound<'a>>),
+    /// One of these, each with its own bounds.
+    Any(Vec<Vec<Bound<'a>>>),
 }
 
-fn bounds<'a>(predicates: &'a [Predicate], direct: bool, out: &mut Vec<Bound<'a>>) {
+fn bounds(predicates: &[Predicate]) -> Vec<Bound<'_>> {
+    let mut out = Vec::new();
     for predicate in predicates {
         match predicate {
-            Predicate::Tokens(_) | Predicate::Range(..) | Predicate::Text(..) => out.push(Bound { predicate, direct }),
-            Predicate::Places(_) if direct => out.push(Bound { predicate, direct }),
-            Predicate::All(list) => bounds(list, direct, out),
+            Predicate::Tokens(_) | Predicate::Range(..) | Predicate::Text(..) => out.push(Bound::Index(predicate)),
+            Predicate::Places(places) => out.push(Bound::Places(places)),
+            Predicate::Within(records) => out.push(Bound::Records(records)),
+            Predicate::Behind(behind) => out.extend(behind.places.as_ref().map(|places| Bound::Places(places))),
+            Predicate::All(list) => out.extend(bounds(list)),
+            Predicate::Any(list) => {
+                let parts: Vec<_> = list.iter().map(|part| bounds(std::slice::from_ref(part))).collect();
+                if parts.iter().all(|part| !part.is_empty()) {
+                    out.push(Bound::Any(parts));
+                }
+            }
             // What a link into the directory finds there says nothing of the records.
             Predicate::Linked(base, _) if Keyer::is_directory_base(*base) => {}
-            Predicate::Linked(_, plan) | Predicate::LinkedFrom(_, plan) => bounds(&plan.predicates, false, out),
-            // A change, a choice, a repetition or a negation bounds nothing.
-            Predicate::Places(_) | Predicate::Updated(_) | Predicate::Any(_) | Predicate::Repeats(_) | Predicate::Not(_) => {}
+            Predicate::Linked(_, plan) | Predicate::LinkedFrom(_, plan) => {
+                let linked = bounds(&plan.predicates);
+                if !linked.is_empty() {
+                    out.push(Bound::Linked(linked));
+                }
+            }
+            // A change, a repetition or a negation bounds nothing.
+            Predicate::Updated(_) | Predicate::Repeats(_) | Predicate::Not(_) => {}
         }
+    }
+    out
+}
+
+/// The records that the query names itself (`patient=a,b`).
+fn named(bound: &Bound<'_>) -> Option<BTreeSet<i64>> {
+    match bound {
+        Bound::Records(records) => Some(records.iter().map(|pid| pid.0).collect()),
+        Bound::Any(parts) => {
+            let parts = parts.iter().map(|part| part.iter().find_map(named));
+            let parts: Option<Vec<BTreeSet<i64>>> = parts.collect();
+            parts.map(|parts| parts.into_iter().flatten().collect())
+        }
+        Bound::Index(_) | Bound::Places(_) | Bound::Linked(_) => None,
     }
 }
 
@@ -124,6 +169,8 @@ fn index_condition(sql: &mut Sql, predicate: &Predicate, from: &str) -> bool {
             predicate::text_tests(sql, prefixes);
         }
         Predicate::Places(_)
+        | Predicate::Within(_)
+        | Predicate::Behind(_)
         | Predicate::Updated(_)
         | Predicate::Linked(..)
         | Predicate::LinkedFrom(..)
@@ -135,82 +182,176 @@ fn index_condition(sql: &mut Sql, predicate: &Predicate, from: &str) -> bool {
     true
 }
 
+/// The records of a search: those that authorise the caller, and of these the ones that the query names.
+struct Within<'a> {
+    search: &'a Search<'a>,
+    named: Option<BTreeSet<i64>>,
+}
+
 /// Places that may match, at most 20,000, all in records of the caller.
 ///
 /// The cheaper way is taken: from the rows of the most selective key, or from the caller's records. Whether a search is
 /// too costly is decided on the caller's own records, so it tells nothing of others.
 fn candidates(search: &Search<'_>) -> Result<Vec<(i64, i64)>, Problem> {
-    let mut found = Vec::new();
-    bounds(&search.plan.predicates, true, &mut found);
-    let mut best: Option<(usize, &Bound<'_>)> = None;
-    for bound in &found {
-        let rows = match bound.predicate {
-            Predicate::Places(places) => places.len(),
-            _ => rows_of_key(search, bound.predicate)?,
-        };
-        if best.as_ref().is_none_or(|(least, _)| rows < *least) {
-            best = Some((rows, bound));
-        }
-    }
-    let Some((rows, bound)) = best else { return patients(search) };
-    if let Predicate::Places(places) = bound.predicate {
-        let places: BTreeSet<(i64, i64)> = places.iter().map(|(pid, rid)| (pid.0, rid.0)).collect();
+    let all = bounds(&search.plan.predicates);
+    let named = all.iter().filter_map(self::named).reduce(|a, b| a.intersection(&b).copied().collect());
+    let rest: Vec<&Bound<'_>> = all.iter().filter(|bound| self::named(bound).is_none()).collect();
+    let within = Within { search, named };
+    if let Some((_, bound)) = within.best(&rest)? {
+        let places = within.places(bound)?;
         return if places.len() > CANDIDATES { Err(too_costly()) } else { Ok(places.into_iter().collect()) };
     }
-    let by_key = rows <= CANDIDATES;
-    if bound.direct {
-        let mut sql = search.unit.sql("WITH g AS MATERIALIZED (");
-        own_rows(search, &mut sql, bound.predicate, "t.pid, t.rid", by_key);
-        sql.push(") SELECT pid, rid FROM g LIMIT ").integer(limit());
-        return load(search, &sql);
+    match &within.named {
+        Some(records) => within.of_type(&records.iter().map(|pid| (*pid, *pid)).collect::<Vec<_>>()),
+        None => within.patients(),
     }
-    in_records(search, bound.predicate, by_key)
 }
 
-/// Without a bound, the Patients of the caller's records: one of each, so that a professional lists his patients.
-fn patients(search: &Search<'_>) -> Result<Vec<(i64, i64)>, Problem> {
-    if search.plan.resource_type.name() != "Patient" {
-        return Err(too_costly());
+impl Within<'_> {
+    /// Writes `SELECT DISTINCT pid` of the records.
+    fn records(&self, sql: &mut Sql) {
+        self.search.reader.records(sql);
+        if let Some(named) = &self.named {
+            sql.push(" AND g.pid");
+            sql.in_list(named.iter().copied());
+        }
     }
-    let mut sql = search.unit.sql("SELECT o.pid, ");
-    sql.integer(Rid::PATIENT.0).push(" FROM (");
-    search.reader.records(&mut sql);
-    sql.push(") AS o LIMIT ").integer(limit());
-    load(search, &sql)
-}
 
-/// Candidates in the records where a linked resource has the index row.
-fn in_records(search: &Search<'_>, predicate: &Predicate, by_key: bool) -> Result<Vec<(i64, i64)>, Problem> {
-    let mut sql = search.unit.sql("WITH g AS MATERIALIZED (");
-    own_rows(search, &mut sql, predicate, "t.pid", by_key);
-    sql.push(") SELECT pid, pid FROM g LIMIT ").integer(limit());
-    // Counted before they are used: a list that was cut short would give a partial answer.
-    let records = load(search, &sql)?;
-    let mut sql = search.unit.sql("WITH g AS MATERIALIZED (SELECT a FROM ");
-    sql.pairs(&records, "q").push(") SELECT r.pid, r.rid");
-    select::from(&mut sql, "g", "r");
-    sql.push(" WHERE r.pid = g.a AND ");
-    search.reader.visible(&mut sql, "r");
-    let any = Plan { resource_type: search.plan.resource_type, predicates: Vec::new(), recheck: false, sort: Vec::new() };
-    predicate::plan(&mut sql, &search.reader, "r", &any, 0);
-    sql.push(" LIMIT ").integer(limit());
-    load(search, &sql)
-}
+    /// The bound with the fewest rows, and their number.
+    fn best<'b, 'c>(&self, bounds: &[&'b Bound<'c>]) -> Result<Option<(usize, &'b Bound<'c>)>, Problem> {
+        let mut best: Option<(usize, &Bound<'_>)> = None;
+        for bound in bounds {
+            let rows = self.rows(bound)?;
+            if best.as_ref().is_none_or(|(least, _)| rows < *least) {
+                best = Some((rows, bound));
+            }
+        }
+        Ok(best)
+    }
 
-/// Writes `SELECT DISTINCT columns` of the index rows of a predicate in the caller's records, key first or record first.
-fn own_rows(search: &Search<'_>, sql: &mut Sql, predicate: &Predicate, columns: &'static str, by_key: bool) {
-    if by_key {
-        sql.push("SELECT DISTINCT ").push(columns).push(" FROM ");
-        index_condition(sql, predicate, "");
-        sql.push(" AND t.pid IN (");
-        search.reader.records(sql);
-        sql.push(")");
-    } else {
-        sql.push("SELECT DISTINCT ").push(columns).push(" FROM (");
-        search.reader.records(sql);
-        sql.push(") AS o CROSS JOIN ");
-        index_condition(sql, predicate, "");
-        sql.push(" AND t.pid = o.pid");
+    fn best_of<'b, 'c>(&self, bounds: &'b [Bound<'c>]) -> Result<Option<(usize, &'b Bound<'c>)>, Problem> {
+        self.best(&bounds.iter().collect::<Vec<_>>())
+    }
+
+    fn rows(&self, bound: &Bound<'_>) -> Result<usize, Problem> {
+        match bound {
+            Bound::Index(predicate) => rows_of_key(self.search, predicate),
+            Bound::Places(places) => Ok(places.len()),
+            // What else bounds it bounds it better.
+            Bound::Records(_) => Ok(usize::MAX),
+            Bound::Linked(linked) => Ok(self.best_of(linked)?.map_or(usize::MAX, |(rows, _)| rows)),
+            Bound::Any(parts) => {
+                let mut sum = 0_usize;
+                for part in parts {
+                    sum = sum.saturating_add(self.best_of(part)?.map_or(usize::MAX, |(rows, _)| rows));
+                }
+                Ok(sum)
+            }
+        }
+    }
+
+    fn places(&self, bound: &Bound<'_>) -> Result<BTreeSet<(i64, i64)>, Problem> {
+        match bound {
+            Bound::Index(predicate) => {
+                let mut sql = self.search.unit.sql("WITH g AS MATERIALIZED (");
+                self.own_rows(&mut sql, predicate, "t.pid, t.rid")?;
+                sql.push(") SELECT pid, rid FROM g LIMIT ").integer(limit());
+                Ok(load(self.search, &sql)?.into_iter().collect())
+            }
+            Bound::Places(places) => Ok(places.iter().map(|(pid, rid)| (pid.0, rid.0)).collect()),
+            Bound::Records(records) => {
+                let records: Vec<_> = records.iter().map(|pid| (pid.0, pid.0)).collect();
+                Ok(self.of_type(&records)?.into_iter().collect())
+            }
+            Bound::Linked(linked) => {
+                // Counted before they are used: a list that was cut short would give a partial answer.
+                let records: Vec<_> = match self.best_of(linked)? {
+                    Some((_, bound)) => self.records_of(bound)?.into_iter().map(|pid| (pid, pid)).collect(),
+                    None => Vec::new(),
+                };
+                Ok(self.of_type(&records)?.into_iter().collect())
+            }
+            Bound::Any(parts) => {
+                let mut places = BTreeSet::new();
+                for part in parts {
+                    if let Some((_, bound)) = self.best_of(part)? {
+                        places.extend(self.places(bound)?);
+                    }
+                }
+                Ok(places)
+            }
+        }
+    }
+
+    /// The records in which something fulfils a bound.
+    fn records_of(&self, bound: &Bound<'_>) -> Result<BTreeSet<i64>, Problem> {
+        match bound {
+            Bound::Index(predicate) => {
+                let mut sql = self.search.unit.sql("WITH g AS MATERIALIZED (");
+                self.own_rows(&mut sql, predicate, "t.pid")?;
+                sql.push(") SELECT pid, pid FROM g LIMIT ").integer(limit());
+                Ok(load(self.search, &sql)?.into_iter().map(|(pid, _)| pid).collect())
+            }
+            Bound::Places(places) => Ok(places.iter().map(|(pid, _)| pid.0).collect()),
+            Bound::Records(records) => Ok(records.iter().map(|pid| pid.0).collect()),
+            Bound::Linked(linked) => match self.best_of(linked)? {
+                Some((_, bound)) => self.records_of(bound),
+                None => Ok(BTreeSet::new()),
+            },
+            Bound::Any(parts) => {
+                let mut records = BTreeSet::new();
+                for part in parts {
+                    if let Some((_, bound)) = self.best_of(part)? {
+                        records.extend(self.records_of(bound)?);
+                    }
+                }
+                Ok(records)
+            }
+        }
+    }
+
+    /// Everything of the type in these records that the caller sees.
+    fn of_type(&self, records: &[(i64, i64)]) -> Result<Vec<(i64, i64)>, Problem> {
+        let search = self.search;
+        let mut sql = search.unit.sql("WITH g AS MATERIALIZED (SELECT a FROM ");
+        sql.pairs(records, "q").push(") SELECT r.pid, r.rid");
+        select::from(&mut sql, "g", "r");
+        sql.push(" WHERE r.pid = g.a AND ");
+        search.reader.visible(&mut sql, "r");
+        let any = Plan { resource_type: search.plan.resource_type, predicates: Vec::new(), recheck: false, sort: Vec::new() };
+        predicate::plan(&mut sql, &search.reader, "r", &any, 0);
+        sql.push(" LIMIT ").integer(limit());
+        load(search, &sql)
+    }
+
+    /// Without a bound, the Patients of the caller's records: one of each, so that a professional lists his patients.
+    fn patients(&self) -> Result<Vec<(i64, i64)>, Problem> {
+        if self.search.plan.resource_type.name() != "Patient" {
+            return Err(too_costly());
+        }
+        let mut sql = self.search.unit.sql("SELECT o.pid, ");
+        sql.integer(Rid::PATIENT.0).push(" FROM (");
+        self.records(&mut sql);
+        sql.push(") AS o LIMIT ").integer(limit());
+        load(self.search, &sql)
+    }
+
+    /// Writes `SELECT DISTINCT columns` of the index rows of a predicate in the records, key first or record first.
+    fn own_rows(&self, sql: &mut Sql, predicate: &Predicate, columns: &'static str) -> Result<(), Problem> {
+        if self.named.is_none() && rows_of_key(self.search, predicate)? <= CANDIDATES {
+            sql.push("SELECT DISTINCT ").push(columns).push(" FROM ");
+            index_condition(sql, predicate, "");
+            sql.push(" AND t.pid IN (");
+            self.records(sql);
+            sql.push(")");
+        } else {
+            sql.push("SELECT DISTINCT ").push(columns).push(" FROM (");
+            self.records(sql);
+            sql.push(") AS o CROSS JOIN ");
+            index_condition(sql, predicate, "");
+            sql.push(" AND t.pid = o.pid");
+        }
+        Ok(())
     }
 }
 

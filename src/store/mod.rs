@@ -39,7 +39,7 @@ mod trace;
 mod unit;
 
 pub use alias::{alias_find, alias_put};
-pub use audit::{AuditCursor, audit_read, audit_search};
+pub use audit::{AuditCursor, audit_hidden, audit_opened, audit_read, audit_search};
 pub use document::{DocumentTwin, Original, document_find, document_get, document_put, document_register};
 pub use error::StoreError;
 pub use facts::{facts_write, record_create};
@@ -52,10 +52,10 @@ pub use resource::{
     resource_version_read, resource_withdrawn,
 };
 pub use rules::{
-    authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
-    record_search, resource_put_versions,
+    Relabelled, authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
+    record_search, resource_put_versions, resource_relabel,
 };
-pub use search::{resource_places, resource_referring, resource_search};
+pub use search::{resource_matches, resource_places, resource_referring, resource_search};
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;

@@ -20,6 +20,14 @@ enum OrderKey {
     Range(Key),
 }
 
+/// What stands for no date where the oldest come first.
+const WITHOUT_DATE: i64 = i64::MAX;
+
+/// What is without a clinical date comes last in both directions.
+fn of_date(ts: i64, descending: bool) -> i64 {
+    if ts == IndexRows::NO_DATE && !descending { WITHOUT_DATE } else { ts }
+}
+
 impl Order {
     pub(super) fn of(sort: &[Sort]) -> Result<Self, Problem> {
         let mut keys = Vec::new();
@@ -43,6 +51,16 @@ impl Order {
         Ok(Self { keys, descending })
     }
 
+    /// Whether it is the clinical date, oldest first, alone: the index has what is without a date first, and it is given last.
+    pub(super) fn is_oldest_first(&self) -> bool {
+        self.keys == [(OrderKey::ClinicalDate, false)]
+    }
+
+    /// Whether these keys are of a resource without a clinical date.
+    pub(super) fn is_without_date(keys: &[SortValue]) -> bool {
+        keys == [SortValue::Integer(WITHOUT_DATE)]
+    }
+
     /// The two sort columns of type float8.
     pub(super) fn columns(&self, sql: &mut Sql, alias: &str) {
         let mut ranges = self.keys.iter().filter_map(|(key, descending)| match key {
@@ -63,8 +81,8 @@ impl Order {
     /// Sort keys of a row from its loaded columns.
     pub(super) fn values(&self, ts: i64, updated: i64, ranges: [f64; 2]) -> Vec<SortValue> {
         let mut ranges = ranges.into_iter();
-        let value = |(key, _): &(OrderKey, bool)| match key {
-            OrderKey::ClinicalDate => SortValue::Integer(ts),
+        let value = |(key, descending): &(OrderKey, bool)| match key {
+            OrderKey::ClinicalDate => SortValue::Integer(of_date(ts, *descending)),
             OrderKey::Updated => SortValue::Integer(updated),
             OrderKey::Range(_) => SortValue::Number(ranges.next().unwrap_or(0.0)),
         };
@@ -74,7 +92,7 @@ impl Order {
     /// Sort keys of a superseded version from the index rows that it had.
     pub(super) fn values_of(&self, rows: &IndexRows, updated: i64) -> Vec<SortValue> {
         let value = |(key, descending): &(OrderKey, bool)| match key {
-            OrderKey::ClinicalDate => SortValue::Integer(rows.ts),
+            OrderKey::ClinicalDate => SortValue::Integer(of_date(rows.ts, *descending)),
             OrderKey::Updated => SortValue::Integer(updated),
             OrderKey::Range(key) => {
                 let of_key = rows.ranges.iter().filter(|(of, _, _)| of == key);
@@ -166,8 +184,13 @@ impl Order {
 
     fn expression(&self, sql: &mut Sql, key: OrderKey, descending: bool, columns: &OrderColumns) {
         match key {
-            OrderKey::ClinicalDate => {
+            // Alone, the batches of the index keep what is without a date for the end.
+            OrderKey::ClinicalDate if descending || self.is_oldest_first() => {
                 sql.push(columns.ts);
+            }
+            OrderKey::ClinicalDate => {
+                sql.push("CASE WHEN ").push(columns.ts).push(" = ").integer(IndexRows::NO_DATE).push(" THEN ");
+                sql.integer(WITHOUT_DATE).push(" ELSE ").push(columns.ts).push(" END");
             }
             OrderKey::Updated => {
                 sql.push("r.updated");

@@ -1,9 +1,10 @@
-//! Searches whose order only bodies give (`_sort` by a token, reference or uri): in one record, all matches in memory.
+//! Searches whose order only bodies give (`_sort` by a token, string, reference or uri): all matches are ordered in memory.
+use super::cohort;
 use super::facts;
 use super::order::Order;
 use super::page::{self, Page, PageRequest, Position};
 use super::resource::{COLUMNS, Columns, Row, Stored, stored};
-use super::search::{BATCH, Hit, Search};
+use super::search::{BATCH, Hit, MATCHES, Search, demand_resolved};
 use super::select::{self, Reader};
 use super::unit::{Access, Scope, Unit};
 use crate::fhir::Problem;
@@ -11,48 +12,52 @@ use crate::fhir::outcome::IssueKind;
 use crate::ids::{Pid, Rid};
 use crate::search::Plan;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
-/// Most matches that are ordered in memory.
-const MATCHES: usize = 20_000;
-
-/// As [`super::resource_search`], in the order of `compare`, then by number; `plan.sort` is not looked at.
+/// As [`super::resource_search`], in the order of the keys that `keys_of` reads in bodies, by `compare`, then by place;
+/// `plan.sort` is not looked at.
 ///
 /// # Errors
-/// `ParameterUnknown` over several records; `TooCostly` for more than 20,000 matches; as `resource_search` else.
-pub fn resource_search_ordered(
+/// `TooCostly` for more than 20,000 matches; as `resource_search` else.
+pub fn resource_search_ordered<K>(
     unit: &Unit,
     access: &Access,
     plan: &Plan,
     page: &PageRequest,
     recheck: &mut dyn FnMut(&Stored) -> bool,
-    compare: &mut dyn FnMut(&Stored, &Stored) -> Ordering,
+    keys_of: &mut dyn FnMut(&Stored) -> K,
+    compare: &dyn Fn(&K, &K) -> Ordering,
 ) -> Result<Page, Problem> {
-    let Some(pid) = record(access)? else {
+    demand_resolved(plan)?;
+    let search = Search { unit, access, plan, order: Order::of(&[])?, reader: Reader::new(unit, access) };
+    let about = search.about(page);
+    let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
+    let Some(snapshot) = snapshot(&search, position.as_ref())? else {
         return Ok(Page { resources: Vec::new(), total: page.total.then_some(0), next: None });
     };
-    let search = Search { unit, access, plan, order: Order::of(&[])?, reader: Reader::new(unit, access) };
-    let about = search.about();
-    let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
-    let snapshot = match &position {
-        Some(position) => position.snapshot,
-        None => facts::last_updated(unit, pid)?.unwrap_or(0),
-    };
-    let mut hits = all(&search, snapshot, recheck)?;
-    if position.is_some() {
-        hits.extend(search.changed(snapshot, recheck)?);
+    let mut hits = all(&search, snapshot, recheck, keys_of)?;
+    let mut bodies = HashMap::new();
+    if position.is_some() || matches!(access.scope(), Scope::Cohort) {
+        for hit in search.changed(snapshot, recheck)? {
+            bodies.insert(hit.place(), hit.clone());
+            hits.push((keys_of(&hit.stored), hit));
+        }
     }
-    let mut order = |a: &Stored, b: &Stored| compare(a, b).then(a.rid.cmp(&b.rid));
-    hits.sort_by(|a, b| order(&a.stored, &b.stored));
+    let order = |a: &(K, Hit), b: &(K, Hit)| compare(&a.0, &b.0).then_with(|| a.1.place().cmp(&b.1.place()));
+    hits.sort_by(order);
     let total = match &position {
         Some(position) => position.total,
         None => page.total.then(|| u64::try_from(hits.len()).unwrap_or(u64::MAX)),
     };
     if let Some(position) = &position {
         let last = last_given(&search, position)?;
-        hits.retain(|hit| order(&hit.stored, &last).is_gt());
+        let last = (keys_of(&last), Hit { stored: last, keys: Vec::new() });
+        hits.retain(|hit| order(hit, &last).is_gt());
     }
     let more = hits.len() > page.count;
     hits.truncate(page.count);
+    let mut hits: Vec<Hit> = hits.into_iter().map(|(_, hit)| hit).collect();
+    cohort::fill(&search, &mut hits, &bodies)?;
     let next = match hits.last() {
         Some(last) if more => {
             Some(page::seal(unit, &about, &Position { snapshot, total, keys: Vec::new(), place: last.place() })?)
@@ -62,26 +67,50 @@ pub fn resource_search_ordered(
     Ok(Page { resources: hits.into_iter().map(|hit| hit.stored).collect(), total, next })
 }
 
-/// The one record; none where it is known to be none.
-fn record(access: &Access) -> Result<Option<Pid>, Problem> {
-    match access.scope() {
-        Scope::Cohort => Err(Problem::new(IssueKind::ParameterUnknown, "Sorting by this parameter needs one record")),
-        Scope::Record(..) | Scope::Own(_) | Scope::Directory | Scope::Patient(_) => Ok(access.pid()),
+/// When the first page was read; none where there is no record to read.
+fn snapshot(search: &Search<'_>, position: Option<&Position>) -> Result<Option<i64>, Problem> {
+    if let Some(position) = position {
+        return Ok(Some(position.snapshot));
+    }
+    match (search.access.scope(), search.access.pid()) {
+        (Scope::Cohort, _) => Ok(Some(search.unit.horizon())),
+        (_, Some(pid)) => Ok(Some(facts::last_updated(search.unit, pid)?.unwrap_or(0))),
+        (_, None) => Ok(None),
     }
 }
 
-/// Every match that has not changed since the snapshot.
-fn all(search: &Search<'_>, snapshot: i64, recheck: &mut dyn FnMut(&Stored) -> bool) -> Result<Vec<Hit>, Problem> {
-    let mut hits: Vec<Hit> = Vec::new();
+fn too_many() -> Problem {
+    Problem::new(IssueKind::TooCostly, "More than 20,000 matches to sort; add a criterion")
+}
+
+/// Every match that has not changed since the snapshot, with its keys and without its body.
+fn all<K>(
+    search: &Search<'_>,
+    snapshot: i64,
+    recheck: &mut dyn FnMut(&Stored) -> bool,
+    keys_of: &mut dyn FnMut(&Stored) -> K,
+) -> Result<Vec<(K, Hit)>, Problem> {
+    let mut hits: Vec<(K, Hit)> = Vec::new();
+    let mut keep = |hit: Hit| {
+        if !search.plan.recheck || recheck(&hit.stored) {
+            hits.push((keys_of(&hit.stored), cohort::without_body(hit)));
+        }
+        hits.len()
+    };
+    if matches!(search.access.scope(), Scope::Cohort) {
+        cohort::matches(search, snapshot, true, &mut |hit| {
+            keep(hit);
+        })?;
+        return Ok(hits);
+    }
     let mut after = None;
     loop {
         search.unit.check_deadline()?;
         let found = search.batch(Some(snapshot), after.as_ref(), BATCH)?;
         let last_batch = found.len() < BATCH;
         after = found.last().map(|hit| (hit.keys.clone(), hit.stored.rid.0));
-        hits.extend(found.into_iter().filter(|hit| !search.plan.recheck || recheck(&hit.stored)));
-        if hits.len() > MATCHES {
-            return Err(Problem::new(IssueKind::TooCostly, "More than 20,000 matches to sort; add a criterion"));
+        if found.into_iter().map(&mut keep).any(|kept| kept > MATCHES) {
+            return Err(too_many());
         }
         if last_batch {
             return Ok(hits);

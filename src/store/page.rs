@@ -16,6 +16,9 @@ pub struct PageRequest {
     pub total: bool,
     /// Where it begins; none for the first page.
     pub cursor: Option<Cursor>,
+    /// The query as it was asked: a plan may differ from page to page, by the time of day or by what value sets and links
+    /// lead to. None where the plan says all.
+    pub query: Option<String>,
 }
 
 /// A page.
@@ -31,7 +34,7 @@ pub struct Page {
 
 /// Where a page begins, sealed: base64url text of bytes that only this database opens.
 ///
-/// It is bound to its plan and its caller: with another query or another caller it is 400.
+/// It is bound to its query and its caller: with another query or another caller it is 400.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(String);
 
@@ -110,7 +113,7 @@ fn open_position(bytes: &[u8]) -> Option<Position> {
     Some(Position { snapshot, total: u64::try_from(total).ok(), keys, place: (pid, rid) })
 }
 
-/// Seals a position for this query (`about` names plan and caller).
+/// Seals a position for this query (`about` names query and caller).
 pub(super) fn seal(unit: &Unit, about: &[u8], position: &Position) -> Result<Cursor, Problem> {
     let sealed = crypt::seal(&unit.shared().keys.cursor, about, &seal_position(position))?;
     Ok(Cursor(BASE64_URL_SAFE_NO_PAD.encode(sealed)))

@@ -16,7 +16,7 @@ fn leaves(predicates: &[Predicate]) -> usize {
     predicates
         .iter()
         .map(|predicate| match predicate {
-            Predicate::Tokens(_) | Predicate::Places(_) => 1,
+            Predicate::Tokens(_) | Predicate::Places(_) | Predicate::Within(_) | Predicate::Behind(_) => 1,
             Predicate::Range(_, tests) | Predicate::Updated(tests) => tests.len().max(1),
             Predicate::Text(_, prefixes) => prefixes.len().max(1),
             Predicate::Linked(_, plan) | Predicate::LinkedFrom(_, plan) => leaves(&plan.predicates).saturating_add(2),
@@ -66,10 +66,16 @@ fn write(sql: &mut Sql, reader: &Reader<'_>, alias: &str, predicate: &Predicate,
             sql.push(")");
         }
         Predicate::Places(places) => places_condition(sql, reader, alias, places),
+        Predicate::Within(records) => {
+            sql.push(format!("{alias}.pid")).in_list(records.iter().map(|pid| pid.0));
+        }
         Predicate::Updated(tests) => range_tests(sql, tests, &format!("{alias}.updated"), &format!("({alias}.updated + 1)")),
         Predicate::Linked(base, plan) => linked(sql, reader, alias, *base, plan, depth + 1),
         Predicate::LinkedFrom(base, plan) => linked_from(sql, reader, alias, *base, plan, depth + 1),
         Predicate::Repeats(repeat) => repeats(sql, reader, alias, repeat, depth + 1),
+        Predicate::Behind(behind) => {
+            places_condition(sql, reader, alias, behind.places.as_ref().map_or(&[], |places| places.as_slice()));
+        }
         Predicate::All(list) => joined(sql, reader, alias, list, " AND ", "1 = 1", depth),
         Predicate::Any(list) => joined(sql, reader, alias, list, " OR ", "1 = 0", depth),
         Predicate::Not(inner) => {
@@ -298,6 +304,8 @@ pub(super) fn holds<E>(
             rows.texts.iter().any(|(of, text)| of == key && prefixes.iter().any(|prefix| text.starts_with(&norm(prefix))))
         }
         Predicate::Places(places) => places.contains(&place),
+        Predicate::Within(records) => records.contains(&place.0),
+        Predicate::Behind(behind) => behind.places.as_ref().is_some_and(|places| places.contains(&place)),
         Predicate::Updated(tests) => {
             // Below 2^53, so exact.
             let lo = millis(updated);

@@ -2,12 +2,13 @@
 //! takes a [`WholeRecord`], which no function takes that reads for an answer.
 use super::page::PageRequest;
 use super::resource::{self, COLUMNS, Columns, NewResource, Row, Stored, resource_put, stored};
+use super::sql::Sql;
 use super::unit::{Unit, WholeRecord};
-use super::{document, search, select};
+use super::{body, document, search, select};
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::permit::label;
-use crate::search::Plan;
+use crate::search::{Key, Plan};
 use diesel::sql_types::{BigInt, Integer, Text};
 use std::collections::HashMap;
 
@@ -102,7 +103,7 @@ pub fn record_places(unit: &Unit, record: &WholeRecord, places: &[(Pid, Rid)]) -
 /// # Errors
 /// Where the database fails.
 pub fn record_search(unit: &Unit, record: &WholeRecord, plan: &Plan, count: usize) -> Result<Vec<Stored>, Problem> {
-    let page = PageRequest { count, total: false, cursor: None };
+    let page = PageRequest { count, total: false, cursor: None, query: None };
     let mut found = search::resource_search(unit, record.access(), plan, &page, &mut |_| true)?.resources;
     found.retain(|stored| !stored.is_deletion());
     Ok(found)
@@ -134,4 +135,53 @@ pub fn record_origins(unit: &Unit, record: &WholeRecord, rids: &[Rid]) -> Result
 /// Where the database or a key fails.
 pub fn record_original(unit: &Unit, record: &WholeRecord, rid: Rid) -> Result<Option<(Vec<u8>, String)>, Problem> {
     document::document_get(unit, record.access(), rid)
+}
+
+/// New labels of a resource that keeps its version: its body says them, and the rows by which they are searched.
+#[derive(Debug, Clone)]
+pub struct Relabelled {
+    /// Its number in the record.
+    pub rid: Rid,
+    /// Bits of [`label`].
+    pub labels: i32,
+    /// Minified FHIR JSON with the new `meta.security`.
+    pub body: Vec<u8>,
+    /// Its clinical date, as its index rows have it.
+    pub ts: i64,
+    /// Token rows that it gains.
+    pub added: Vec<Key>,
+    /// Token rows that it loses.
+    pub removed: Vec<Key>,
+}
+
+/// Changes labels in place: no version is made, so that a mask holds for every version at once.
+///
+/// # Errors
+/// Where the database fails.
+pub fn resource_relabel(unit: &Unit, record: &WholeRecord, all: &[Relabelled]) -> Result<(), Problem> {
+    let pid = record.access().writable(unit)?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    unit.lock(pid)?;
+    let run = |sql: Sql| unit.run(|connection| sql.execute(connection)).map(|_| ());
+    for one in all {
+        let mut sql = unit.sql("UPDATE resource SET labels = ");
+        sql.integer(one.labels.into()).push(", body = ").bytes(body::pack(&one.body, unit.shared().compression)?);
+        sql.push(" WHERE pid = ").integer(pid.0).push(" AND rid = ").integer(one.rid.0);
+        run(sql)?;
+        for key in &one.removed {
+            let mut sql = unit.sql("DELETE FROM token WHERE pid = ");
+            sql.integer(pid.0).push(" AND key = ").integer(key.0).push(" AND ts = ").integer(one.ts);
+            sql.push(" AND rid = ").integer(one.rid.0);
+            run(sql)?;
+        }
+        for key in &one.added {
+            let mut sql = unit.sql("INSERT INTO token (pid, key, ts, rid) VALUES (");
+            sql.integer(pid.0).push(", ").integer(key.0).push(", ").integer(one.ts).push(", ").integer(one.rid.0);
+            sql.push(") ON CONFLICT DO NOTHING");
+            run(sql)?;
+        }
+    }
+    Ok(())
 }

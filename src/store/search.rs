@@ -5,7 +5,7 @@ use super::page::{self, Page, PageRequest, Position, SortValue};
 use super::resource::{COLUMNS, Columns, Row, Stored, stored};
 use super::select::{self, Reader};
 use super::sql::Sql;
-use super::unit::{Access, Scope, Unit};
+use super::unit::{Access, Scope, Unit, internal};
 use super::{body, cohort, facts, predicate, rows};
 use crate::clock::Millis;
 use crate::fhir::outcome::IssueKind;
@@ -18,6 +18,8 @@ use diesel::sql_types::{BigInt, Binary, Double, Integer};
 pub(super) const CHANGED_MAX: i64 = 20_000;
 /// Rows that one statement reads where bodies decide.
 pub(super) const BATCH: usize = 500;
+/// Most matches that are held in memory.
+pub(super) const MATCHES: usize = 20_000;
 /// Rows up to which the candidates for the driver of a statement are compared.
 const DRIVER_ROWS: i64 = 64;
 
@@ -64,8 +66,9 @@ pub fn resource_search(
     page: &PageRequest,
     recheck: &mut dyn FnMut(&Stored) -> bool,
 ) -> Result<Page, Problem> {
+    demand_resolved(plan)?;
     let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access) };
-    let about = search.about();
+    let about = search.about(page);
     let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
     if position.as_ref().is_some_and(|position| !search.order.accepts(&position.keys)) {
         return Err(Problem::new(IssueKind::ParameterInvalid, "The page link is not one of this search"));
@@ -88,11 +91,67 @@ pub fn resource_search(
     Ok(Page { resources: hits.into_iter().map(|hit| hit.stored).collect(), total, next })
 }
 
+/// A plan of which a part was not looked for would find nothing: a fault of this server, never an empty answer.
+pub(super) fn demand_resolved(plan: &Plan) -> Result<(), Problem> {
+    if plan.is_resolved() { Ok(()) } else { Err(internal("A plan was searched before what stands behind it")) }
+}
+
+/// Where everything is that fulfils the plan, at most 20,000: in the scope of the access, or in the directory, which every
+/// caller reads.
+///
+/// # Errors
+/// `TooCostly` for more; as [`resource_search`] else.
+pub fn resource_matches(
+    unit: &Unit,
+    access: &Access,
+    in_directory: bool,
+    plan: &Plan,
+    recheck: &mut dyn FnMut(&Stored) -> bool,
+) -> Result<Vec<(Pid, Rid)>, Problem> {
+    demand_resolved(plan)?;
+    let reader = Reader::new(unit, access);
+    let reader = if in_directory { reader.of_directory() } else { reader };
+    let search = Search { unit, access, plan, order: Order::of(&[])?, reader };
+    let mut found = Vec::new();
+    let mut keep = |hit: &Hit| {
+        if !plan.recheck || recheck(&hit.stored) {
+            found.push((hit.stored.pid, hit.stored.rid));
+        }
+        found.len()
+    };
+    if matches!(search.reader.scope, Scope::Cohort) {
+        cohort::matches(&search, i64::MAX, plan.recheck, &mut |hit| {
+            keep(&hit);
+        })?;
+        return Ok(found);
+    }
+    let mut after = None;
+    loop {
+        unit.check_deadline()?;
+        let batch = search.batch(None, after.as_ref(), BATCH)?;
+        let last_batch = batch.len() < BATCH;
+        after = batch.last().map(|hit| (hit.keys.clone(), hit.stored.rid.0));
+        for hit in &batch {
+            if keep(hit) > MATCHES {
+                let text = "More than 20,000 resources stand behind a chain or a filter; add a criterion";
+                return Err(Problem::new(IssueKind::TooCostly, text));
+            }
+        }
+        if last_batch {
+            return Ok(found);
+        }
+    }
+}
+
 impl Search<'_> {
     /// What a cursor is sealed about: this query of this caller in this place.
-    pub(super) fn about(&self) -> Vec<u8> {
+    pub(super) fn about(&self, page: &PageRequest) -> Vec<u8> {
         let (place, who) = (self.access.place(), self.access.who());
-        openssl::sha::sha256(format!("{place} {who} {:?}", self.plan).as_bytes()).to_vec()
+        let about = match &page.query {
+            Some(query) => format!("{place} {who} {} {query}", self.plan.resource_type),
+            None => format!("{place} {who} {:?}", self.plan),
+        };
+        openssl::sha::sha256(about.as_bytes()).to_vec()
     }
 
     /// One record, or the directory: the index gives the order, and the page ends the reading.
@@ -165,19 +224,41 @@ impl Search<'_> {
         after: Option<&(Vec<SortValue>, i64)>,
         limit: usize,
     ) -> Result<Vec<Hit>, Problem> {
-        self.load(&self.batch_sql(snapshot, after, limit))
+        if !self.order.is_oldest_first() {
+            return self.load(&self.batch_sql(snapshot, after, limit, None));
+        }
+        let mut found = Vec::new();
+        let without = after.filter(|(keys, _)| Order::is_without_date(keys));
+        if without.is_none() {
+            found = self.load(&self.batch_sql(snapshot, after, limit, Some(true)))?;
+        }
+        if found.len() < limit {
+            // The dated ones are at their end.
+            let rest = limit - found.len();
+            let after = without.map(|(_, rid)| (Vec::new(), *rid));
+            found.extend(self.load(&self.batch_sql(snapshot, after.as_ref(), rest, Some(false)))?);
+        }
+        Ok(found)
     }
 
-    fn batch_sql(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize) -> Sql {
+    /// With `dated`, only what has a clinical date, or only what has none.
+    fn batch_sql(&self, snapshot: Option<i64>, after: Option<&(Vec<SortValue>, i64)>, limit: usize, dated: Option<bool>) -> Sql {
         let mut sql = self.unit.sql("SELECT ");
         let columns = self.source(&mut sql, true);
+        if let Some(dated) = dated {
+            sql.push(" AND ").push(columns.ts).push(if dated { " > " } else { " = " }).integer(IndexRows::NO_DATE);
+        }
         // The first page is of the snapshot itself; a later one leaves out what has changed since. An expression, not the
         // column: the index of `updated` must not take the place of the one that has the order.
         if let Some(snapshot) = snapshot {
             sql.push(" AND (r.updated + 0) <= ").integer(snapshot);
         }
-        if let Some((keys, rid)) = after {
-            self.order.after(&mut sql, keys, *rid, &columns);
+        match after {
+            Some((_, rid)) if dated == Some(false) => {
+                sql.push(" AND ").push(columns.rid).push(" > ").integer(*rid);
+            }
+            Some((keys, rid)) => self.order.after(&mut sql, keys, *rid, &columns),
+            None => {}
         }
         self.order.order_by(&mut sql, &columns);
         sql.push(" LIMIT ").integer(i64::try_from(limit).unwrap_or(i64::MAX));
@@ -191,7 +272,7 @@ impl Search<'_> {
         } else {
             sql.push("COUNT(*)");
         }
-        let driver = self.access.pid().and_then(|pid| Some((self.driver(pid)?, pid)));
+        let driver = self.reader.scope.pid().and_then(|pid| Some((self.driver(pid)?, pid)));
         let order = match driver {
             Some(((_, key), pid)) => {
                 select::from(sql, "token AS d", "r");
@@ -456,7 +537,7 @@ mod tests {
     }
 
     fn page(search: &Search<'_>) -> Sql {
-        search.batch_sql(Some(9), Some(&(vec![SortValue::Integer(5)], 6)), 20)
+        search.batch_sql(Some(9), Some(&(vec![SortValue::Integer(5)], 6)), 20, None)
     }
 
     #[test]
@@ -487,8 +568,9 @@ mod tests {
         };
         let repeat = crate::search::Repeat { tag: Key(-9), repeated: Key(1 << 50), original: Key(1 << 51), plan };
         let repeats = Predicate::Not(Box::new(Predicate::Repeats(Box::new(repeat))));
-        let plan =
-            plan_of(vec![Predicate::Tokens(vec![Key(1)]), repeats], true, |search| cohort::slice_sql(search, &[(1, 2)], 9));
+        let plan = plan_of(vec![Predicate::Tokens(vec![Key(1)]), repeats], true, |search| {
+            cohort::slice_sql(search, &[(1, 2)], 9, false)
+        });
         let steps: Vec<&str> =
             plan.lines().filter(|step| ["g1", "t1", "o1", "r1"].iter().any(|name| step.contains(name))).collect();
         assert!(steps[0].contains("SEARCH g1 USING PRIMARY KEY (pid=? AND key=? AND ts=? AND rid=?)"), "{plan}");
@@ -498,7 +580,7 @@ mod tests {
 
     #[test]
     fn candidates_of_several_records_are_read_by_their_places() {
-        let plan = plan_of(vec![Predicate::Tokens(vec![Key(1)])], true, |search| cohort::slice_sql(search, &[(1, 2)], 9));
+        let plan = plan_of(vec![Predicate::Tokens(vec![Key(1)])], true, |search| cohort::slice_sql(search, &[(1, 2)], 9, false));
         assert!(plan.contains("SEARCH r USING PRIMARY KEY (pid=? AND rid=?)"), "{plan}");
         assert!(plan.contains("SEARCH g EXISTS USING INDEX access_pid (pid=? AND caller=?"), "{plan}");
     }

@@ -29,7 +29,7 @@ reasons! {
     StatusNotMapped      : "status-not-mapped"       "the resource has no status that says what the entry says";
     SubjectNotPatient    : "subject-not-patient"     "the entry is not about the patient";
     ElementNotMapped     : "element-not-mapped"      "the resource of the entry has no place for this element";
-    NotApplicable        : "not-applicable"          "the element states that it does not apply";
+    NotApplicable        : "not-applicable"          "the element states that it has no value here";
     LimitReached         : "limit-reached"           "the document has more entries than are translated of one document";
     ContentUnreadable    : "content-unreadable"      "the embedded file cannot be read";
 }
@@ -75,10 +75,13 @@ pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     out
 }
 
-/// A node that nobody named: its nearest listed ancestor says why, otherwise its entry's resource has no place for it.
+/// A node that nobody named: one that states only that it has no value needs no place; otherwise its nearest listed ancestor says why, otherwise its entry's resource has no place for it.
 fn reason_of_ancestor(context: &Context<'_>, node: Element<'_>) -> Reason {
+    let says = node.stated("code").is_some()
+        || node.subtree().skip(1).any(|part| part.is("originalText") || part.stated("code").is_some());
     let listed = node.ancestors().find_map(|ancestor| match context.claim_of(ancestor) {
         Some(Claim::Reason(reason)) => Some(*reason),
+        Some(Claim::Target(_)) if !says => Some(Reason::NotApplicable),
         Some(Claim::Target(_)) => Some(Reason::ElementNotMapped),
         None => None,
     });

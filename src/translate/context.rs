@@ -75,6 +75,15 @@ impl<'d> SectionFacts<'d> {
     }
 }
 
+/// A problem that becomes a Condition: what names it.
+struct Problem {
+    /// Its own and those of its act, roots in lower case.
+    ids: Vec<cda::Id>,
+    code: Option<String>,
+    system: Option<String>,
+    url: String,
+}
+
 /// Resources of one document; real documents have some hundreds.
 const ENTRIES: usize = 10_000;
 /// Different units of one document; real documents have some tens.
@@ -111,6 +120,8 @@ pub(super) struct Context<'d> {
     /// Elements with a `subject` of their own.
     about_another: HashSet<u32>,
     places: HashMap<String, usize>,
+    /// What the internal references of reasons may name; found at the first one.
+    problems: Option<Vec<Problem>>,
     issues: Vec<TranslationIssue>,
     raised: HashSet<(IssueCode, u32)>,
     /// What may still be read through references: each can be named many times.
@@ -141,6 +152,7 @@ impl<'d> Context<'d> {
             sections: HashMap::new(),
             about_another: HashSet::new(),
             places: HashMap::new(),
+            problems: None,
             issues: Vec::new(),
             raised: HashSet::new(),
             text_budget: TEXT_BUDGET,
@@ -207,6 +219,31 @@ impl<'d> Context<'d> {
     pub(super) fn is_about_another(&self, element: Element<'_>) -> bool {
         !self.about_another.is_empty()
             && std::iter::once(element).chain(element.ancestors()).any(|around| self.about_another.contains(&around.number()))
+    }
+    /// The Condition of the document that has this id, its own or its act's, and this code; `None` also where several have (C8-26).
+    pub(super) fn problem_of(&mut self, reference: Element<'_>) -> Option<String> {
+        if self.problems.is_none() {
+            let found = super::sections::problem::problems(self.document);
+            let problem = |(ids, observation): (Vec<cda::Id>, Element<'_>)| {
+                let value = observation.child("value");
+                let stated = |name| value.and_then(|value| value.stated(name)).map(str::to_owned);
+                Problem { ids, code: stated("code"), system: stated("codeSystem"), url: self.url(&observation.path()) }
+            };
+            self.problems = Some(found.into_iter().map(problem).collect());
+        }
+        let ids = super::sections::problem::lower_case_ids(reference);
+        let code = reference.child("code")?;
+        let stated = code.stated("code")?;
+        let system = code.stated("codeSystem");
+        let is_named = |problem: &&Problem| {
+            let same_system = system.is_none() || problem.system.is_none() || problem.system.as_deref() == system;
+            problem.code.as_deref() == Some(stated) && same_system && ids.iter().any(|id| problem.ids.contains(id))
+        };
+        let mut named = self.problems.iter().flatten().filter(is_named);
+        match (named.next(), named.next()) {
+            (Some(only), None) => Some(only.url.clone()),
+            (Some(_) | None, _) => None,
+        }
     }
     /// The section around an element.
     pub(super) fn section_of(&mut self, element: Element<'_>) -> SectionFacts<'d> {

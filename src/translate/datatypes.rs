@@ -155,12 +155,25 @@ impl When {
 }
 
 /// TS or IVL_TS -> dateTime or Period; `None` where it states no time (nullFlavor on both bounds too).
+///
+/// low and width -> an end, computed;  center -> no time, an issue
 pub(super) fn when(context: &mut Context<'_>, element: Element<'_>) -> Option<When> {
     if let Some(time) = date_time(context, element) {
         return Some(When::DateTime(time));
     }
     let mut bound = |name| element.child(name).and_then(|bound| date_time(context, bound));
-    match (bound("low"), bound("high")) {
+    let (low, mut high) = (bound("low"), bound("high"));
+    if let (Some(low), None, Some(width)) = (&low, &high, element.child("width")) {
+        high = super::timing::end_of_width(context, low, width);
+    }
+    if low.is_none()
+        && high.is_none()
+        && let Some(center) = element.child("center").filter(|center| center.stated("value").is_some())
+    {
+        // The middle of an interval is no time at which something was.
+        context.issue(IssueCode::ValueNotTranslated, center);
+    }
+    match (low, high) {
         (None, None) => None,
         (low, high) => Some(When::Period(low, high)),
     }

@@ -30,10 +30,14 @@ issue_codes! {
     ValueNotTranslated : "value-not-translated" "a value of this type or number has no place in the resource";
     BoundExclusive     : "bound-exclusive"      "an exclusive bound of a range is kept as an inclusive one";
     ContentUnreadable  : "content-unreadable"   "an embedded file is not base64 and is left out";
+    StatusFromSection  : "status-from-section"  "an allergy that states no status is active: its section lists those in force";
+    DeniedAsNote       : "denied-as-note"       "a denied problem of a relative is a note, no condition";
     StatusNotMapped    : "status-not-mapped"    "a status that the resource cannot say: the entry is listed";
     ServiceStatusMixed : "service-status-mixed" "the documented services have different statuses; the least is taken";
     AuthenticatorOther : "authenticator-other"  "the legal authenticator is no professional: no authenticator in the DocumentReference";
     LimitReached       : "limit-reached"        "more participants, texts or entries than one document may have; the rest is left out";
+    VitalSignUnfit     : "vital-sign-unfit"     "a vital sign without day or usual unit keeps the OID of its LOINC code, and is in no category";
+    VitalSignConverted : "vital-sign-converted" "a height in metres is written in centimetres; the stated value stands beside it";
     AbatementUncertain : "abatement-uncertain"  "an end date on a problem whose status is not known to be ended is kept as a note";
 }
 

@@ -18,6 +18,7 @@ mod replacement;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use account::{AccountEntry, Reason, account_parameters};
 pub use context::Entry;

@@ -220,14 +220,7 @@ pub(super) fn organization(context: &mut Context<'_>, element: Element<'_>) -> O
 /// code -> type;  softwareName, manufacturerModelName -> deviceName
 fn device(context: &mut Context<'_>, role: Element<'_>, device: Element<'_>, owner: Option<&str>) -> String {
     let mut out = resource("Device");
-    let mut identifiers = Vec::new();
-    let mut carriers = Vec::new();
-    for id in role.ids() {
-        match &id.extension {
-            Some(carrier) if id.root == "2.51.1.1" => carriers.push(udi(carrier)),
-            Some(_) | None => identifiers.extend(identifier(&id)),
-        }
-    }
+    let (identifiers, carriers) = device_identifiers(Some(role));
     set(&mut out, "identifier", Value::Array(identifiers));
     set(&mut out, "udiCarrier", Value::Array(carriers));
     let text = |name: &str| device.child(name).map(Element::text).filter(|text| !text.is_empty());
@@ -244,10 +237,25 @@ fn device(context: &mut Context<'_>, role: Element<'_>, device: Element<'_>, own
     url
 }
 
+/// id of a device -> identifiers, and UDI carriers: root 2.51.1.1 (GS1), or FDA's 2.16.840.1.113883.3.3719
+pub(super) fn device_identifiers(role: Option<Element<'_>>) -> (Vec<Value>, Vec<Value>) {
+    let (mut identifiers, mut carriers) = (Vec::new(), Vec::new());
+    for id in role.map(Element::ids).unwrap_or_default() {
+        match &id.extension {
+            Some(carrier) if matches!(id.root.as_str(), "2.51.1.1" | "2.16.840.1.113883.3.3719") => carriers.push(udi(carrier)),
+            Some(_) | None => identifiers.extend(identifier(&id)),
+        }
+    }
+    (identifiers, carriers)
+}
+
 /// The carrier of a UDI in its human-readable form.
 fn udi(carrier: &str) -> Value {
     let mut out = json!({"carrierHRF": carrier});
-    let identifier = carrier.split_once("(01)").map(|(_, rest)| rest.split('(').next().unwrap_or(rest));
+    let identifier = carrier
+        .split_once("(01)")
+        .or_else(|| carrier.split_once("{01}"))
+        .map(|(_, rest)| rest.split(['(', '{']).next().unwrap_or(rest));
     if let (Some(identifier), Some(out)) = (identifier.filter(|part| !part.is_empty()), out.as_object_mut()) {
         out.insert("deviceIdentifier".into(), json!(identifier));
     }

@@ -85,11 +85,47 @@ fn summary_gives_the_number_the_narrative_or_the_data() {
 }
 
 #[test]
-fn a_summary_that_is_not_served_is_refused() {
+fn the_summary_has_what_r4_marks_what_is_mandatory_and_what_changes_the_meaning() {
     on_both(|world| {
         let patient = filed(world);
         let doctor = world.general_practitioner();
-        for query in ["_summary=true", "_summary=text&_include=Observation:subject", "_summary=data&_elements=value"] {
+        let page = doctor.read(&format!("Observation?patient={patient}&code=3016-3&_summary=true"));
+        let found = &resources(&page)[0];
+        let expected = [
+            "resourceType",
+            "id",
+            "meta",
+            "status",
+            "code",
+            "subject",
+            "effectiveDateTime",
+            "issued",
+            "performer",
+            "valueQuantity",
+        ];
+        assert_eq!(names(found), BTreeSet::from(expected), "{found}");
+        assert!(is_subsetted(found) && found["valueQuantity"]["value"].to_string() == "2.10", "{found}");
+        assert_eq!(found["code"]["coding"][0]["code"], "3016-3", "what a summary element holds stays");
+        let person = &resources(&doctor.read(&format!("Patient?_id={patient}&_summary=true")))[0];
+        assert!(person["birthDate"].is_string() && person["name"][0]["family"].is_string(), "{person}");
+        assert!(person["extension"].is_null() && person["text"].is_null(), "{person}");
+        let page = doctor.read(&format!("Composition?patient={patient}&_summary=true"));
+        let composition = &resources(&page)[0];
+        assert!(composition["section"].is_null() && composition["title"].is_string(), "{composition}");
+        let page = doctor.read(&format!("DocumentReference?patient={patient}&_summary=true"));
+        let document = &resources(&page)[0];
+        let content = &document["content"][0]["attachment"];
+        assert!(content["contentType"].is_string() && content["url"].is_string(), "{document}");
+        assert!(link(&page, "self").unwrap().contains("_summary=true"));
+    });
+}
+
+#[test]
+fn a_summary_that_r4_forbids_is_refused() {
+    on_both(|world| {
+        let patient = filed(world);
+        let doctor = world.general_practitioner();
+        for query in ["_summary=some", "_summary=text&_include=Observation:subject", "_summary=data&_elements=value"] {
             doctor.get(&format!("Observation?patient={patient}&{query}")).refuses(400, "", None);
         }
     });
@@ -109,7 +145,9 @@ fn one_record_is_sorted_by_code_string_or_reference() {
         assert_eq!(codes("-code"), ["3016-3", "2951-2", "2160-0"]);
         assert_eq!(codes("status,-code"), ["3016-3", "2951-2", "2160-0"]);
         assert_eq!(codes("subject,code"), ["2160-0", "2951-2", "3016-3"]);
-        doctor.get("Observation?code=3016-3&_sort=code").refuses(400, "", None);
+        let across = doctor.search("Observation?code=3016-3,2160-0,2951-2&_count=2&_sort=-code");
+        let across: Vec<&str> = across.iter().map(|found| found["code"]["coding"][0]["code"].as_str().unwrap()).collect();
+        assert_eq!(across, ["3016-3", "2951-2", "2160-0"], "over several records too");
     });
 }
 

@@ -27,10 +27,10 @@ pub(crate) fn rids(page: &Page) -> Vec<i64> {
     page.resources.iter().map(|stored| stored.rid.0).collect()
 }
 pub(crate) fn first(count: usize) -> PageRequest {
-    PageRequest { count, total: true, cursor: None }
+    PageRequest { count, total: true, cursor: None, query: None }
 }
 pub(crate) fn next(page: &Page, count: usize) -> PageRequest {
-    PageRequest { count, total: true, cursor: page.next.clone() }
+    PageRequest { count, total: true, cursor: page.next.clone(), query: None }
 }
 
 /// One search in one record.
@@ -252,10 +252,15 @@ fn oracle(predicate: &Predicate, new: &NewResource, pid: Pid) -> bool {
             new.rows.texts.iter().any(|(of, text)| of == key && starts.iter().any(|start| text.starts_with(start)))
         }
         Predicate::Places(places) => places.contains(&(pid, new.rid)),
+        Predicate::Within(records) => records.contains(&pid),
         Predicate::All(list) => list.iter().all(|inner| oracle(inner, new, pid)),
         Predicate::Any(list) => list.iter().any(|inner| oracle(inner, new, pid)),
         Predicate::Not(inner) => !oracle(inner, new, pid),
-        Predicate::Updated(_) | Predicate::Linked(..) | Predicate::LinkedFrom(..) | Predicate::Repeats(_) => panic!("not thrown"),
+        Predicate::Updated(_)
+        | Predicate::Linked(..)
+        | Predicate::LinkedFrom(..)
+        | Predicate::Repeats(_)
+        | Predicate::Behind(_) => panic!("not thrown"),
     }
 }
 
@@ -338,7 +343,7 @@ fn a_cursor_serves_only_its_own_search_and_caller() {
         }
         let page = search(bench, one, &plan(vec![token(7)]), first(1));
         let text = page.next.clone().unwrap().as_text().to_owned();
-        let with = |text: &str| PageRequest { count: 1, total: false, cursor: Some(Cursor::from_text(text)) };
+        let with = |text: &str| PageRequest { count: 1, total: false, cursor: Some(Cursor::from_text(text)), query: None };
         let kind_of = |result: Result<Page, Problem>| result.map(|page| rids(&page)).map_err(|problem| problem.kind());
         let refused = Err(IssueKind::ParameterInvalid);
         let martin = || professional("martin");
@@ -421,8 +426,9 @@ fn an_order_that_only_bodies_give_holds_over_pages_also_when_everything_changes(
                 .read(move |unit| {
                     let access =
                         searcher(unit, &professional("martin"), SearchPlace::Record(RecordName::Pid(pid)), "Observation")?;
-                    let mut digit = |a: &Stored, b: &Stored| (a.rid.0 % 10).cmp(&(b.rid.0 % 10));
-                    resource_search_ordered(unit, &access, &plan(vec![token(7)]), &page, &mut |_| true, &mut digit)
+                    let mut digit = |stored: &Stored| stored.rid.0 % 10;
+                    let plan = plan(vec![token(7)]);
+                    resource_search_ordered(unit, &access, &plan, &page, &mut |_| true, &mut digit, &i64::cmp)
                 })
                 .unwrap()
         };

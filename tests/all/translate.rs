@@ -40,18 +40,30 @@ fn every_sample_is_translated_and_refers_only_to_itself_its_patient_and_its_docu
     for path in &files {
         let document = parsed(path);
         let translation = translate::translate(&document);
-        let known: HashSet<&str> = translation.entries.iter().map(|entry| entry.full_url.as_str()).collect();
-        assert_eq!(known.len(), translation.entries.len(), "{}: one path, one resource", name(path));
+        refers_only_to_itself(&name(path), &translation);
         for entry in &translation.entries {
-            for reference in named(&Value::Object(entry.resource.clone())) {
-                let ours = [translate::SUBJECT, translate::DOCUMENT].contains(&reference.as_str()) || reference.starts_with('#');
-                assert!(ours || known.contains(reference.as_str()), "{}: {} {reference}", name(path), entry.entry_path);
-            }
+            let found = dmp_fhir::fhir::check::check(&entry.resource);
+            assert!(found.is_empty(), "{}: {} {found:?}", name(path), entry.entry_path);
         }
         let types: Vec<&str> = translation.entries.iter().map(|entry| entry.resource["resourceType"].as_str().unwrap()).collect();
         assert_eq!(types.iter().filter(|kind| **kind == "Composition").count(), 1, "{}", name(path));
         assert_eq!(types.last(), Some(&"Provenance"), "{}", name(path));
         dump(&name(path), &document, std::fs::read(path).unwrap().len(), &translation);
+    }
+}
+
+/// One path, one resource; every reference leads to one of them, to the patient or to the document.
+fn refers_only_to_itself(name: &str, translation: &translate::Translation) {
+    let known: HashSet<&str> = translation.entries.iter().map(|entry| entry.full_url.as_str()).collect();
+    assert_eq!(known.len(), translation.entries.len(), "{name}: one path, one resource");
+    for entry in &translation.entries {
+        for reference in named(&Value::Object(entry.resource.clone())) {
+            let ours = [translate::SUBJECT, translate::DOCUMENT].contains(&reference.as_str()) || reference.starts_with('#');
+            assert!(ours || known.contains(reference.as_str()), "{name}: {} {reference}", entry.entry_path);
+        }
+        for subject in ["subject", "patient"].iter().filter_map(|place| entry.resource.get(*place)) {
+            assert_eq!(subject["reference"], translate::SUBJECT, "{name}: {}", entry.entry_path);
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! A JSON resource as fhirbolt's `Element`, by the element table.
+//! A JSON resource as fhirbolt's `Element` and back, by the element table.
 //!
-//! Not with fhirbolt's own JSON reader: it loses `id` beside `_id`, refuses `_active` beside a boolean, needs resourceType
-//! first in every contained resource, and takes `ExampleScenario.instance.resourceType` for the type of a resource.
+//! Not with fhirbolt's own JSON writer, which changes the digits of an exponent (`1E+2` to `1e+2`); nor with its reader: it
+//! loses `id` beside `_id`, refuses `_active` beside a boolean, needs resourceType first in every contained resource, and
+//! takes `ExampleScenario.instance.resourceType` for the type of a resource.
 use super::{Element, Node};
 use crate::fhir::elements::{self, Kind, TypeDefinition};
 use fhirbolt::element::Primitive;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// `None` for what is no resource that the check accepts.
 pub(super) fn of_resource(object: &Map<String, Value>) -> Option<Element> {
@@ -81,4 +82,79 @@ fn primitive(value: Option<&Value>, beside: Option<&Value>) -> Option<Element> {
     };
     element.insert("value".to_owned(), Node::Primitive(primitive));
     Some(element)
+}
+
+/// The resource as JSON; `None` for a value that JSON cannot hold.
+pub(super) fn to_resource(element: &Element) -> Option<Map<String, Value>> {
+    let Some(Node::Primitive(Primitive::String(name))) = element.get("resourceType") else { return None };
+    to_object(elements::resource(name)?, element)
+}
+
+fn to_object(definition: &'static TypeDefinition, element: &Element) -> Option<Map<String, Value>> {
+    let mut object = Map::new();
+    for (name, node) in element.iter() {
+        let used = definition.element(name).map(|(_, used)| used.definition());
+        let Some(used) = used.filter(|_| !matches!(node, Node::Primitive(_))) else {
+            let Node::Primitive(primitive) = node else { return None };
+            object.insert(name.clone(), to_value(primitive)?);
+            continue;
+        };
+        let items = match node {
+            Node::Sequence(items) => items.as_slice(),
+            Node::Element(item) => std::slice::from_ref(item),
+            Node::Primitive(_) => continue,
+        };
+        let is_array = matches!(node, Node::Sequence(_));
+        if used.primitive().is_none() {
+            let objects = items.iter().map(|item| Some(Value::Object(to_inner(used, item)?))).collect::<Option<Vec<_>>>()?;
+            put(&mut object, name.clone(), objects, is_array);
+            continue;
+        }
+        let values = items.iter().map(|item| match item.get("value") {
+            Some(Node::Primitive(primitive)) => to_value(primitive),
+            Some(Node::Element(_) | Node::Sequence(_)) => None,
+            None => Some(Value::Null),
+        });
+        let values = values.collect::<Option<Vec<_>>>()?;
+        let beside = items.iter().map(|item| to_beside(item)).collect::<Option<Vec<_>>>()?;
+        put(&mut object, name.clone(), values, is_array);
+        put(&mut object, format!("_{name}"), beside, is_array);
+    }
+    Some(object)
+}
+
+fn to_inner(used: &'static TypeDefinition, element: &Element) -> Option<Map<String, Value>> {
+    match used.kind {
+        // One that was none is an object without members, which the check names.
+        Kind::AnyResource if element.is_empty() => Some(Map::new()),
+        Kind::AnyResource => to_resource(element),
+        Kind::Complex | Kind::Resource | Kind::Primitive(_) => to_object(used, element),
+    }
+}
+
+/// Id and extensions of a primitive; null where there are none.
+fn to_beside(element: &Element) -> Option<Value> {
+    let mut beside = to_object(elements::find("Element")?, element)?;
+    beside.shift_remove("value");
+    Some(if beside.is_empty() { Value::Null } else { Value::Object(beside) })
+}
+
+/// One member, or none where every item is null.
+fn put(object: &mut Map<String, Value>, name: String, mut items: Vec<Value>, is_array: bool) {
+    if items.iter().all(Value::is_null) {
+        return;
+    }
+    let value = if is_array { Value::Array(items) } else { items.pop().unwrap_or_default() };
+    object.insert(name, value);
+}
+
+fn to_value(primitive: &Primitive) -> Option<Value> {
+    Some(match primitive {
+        Primitive::Bool(value) => Value::Bool(*value),
+        Primitive::Integer(value) => Value::from(*value),
+        Primitive::Integer64(value) => Value::from(*value),
+        // The digits as they stand: the reader has judged them.
+        Primitive::Decimal(digits) => Value::Number(Number::from_string_unchecked(digits.clone())),
+        Primitive::String(text) => Value::String(text.clone()),
+    })
 }

@@ -1,9 +1,9 @@
 //! The XML form of resources, over the element table. <https://hl7.org/fhir/R4/xml.html>
 //!
 //! quick-xml reads and the table says what each element is; fhirbolt's `Element`, which keeps order and pairs a
-//! primitive with its id and extensions, is the form between XML and JSON, and fhirbolt writes its JSON. fhirbolt's own XML
-//! side is not used: it loses white space of narratives and line breaks of strings, and refuses what ordinary clients
-//! write. Nor is its JSON reader (see `element`).
+//! primitive with its id and extensions, is the form between XML and JSON. fhirbolt's own XML side is not used: it loses
+//! white space of narratives and line breaks of strings, and refuses what ordinary clients write. Nor is its JSON side (see
+//! `element`).
 mod element;
 mod read;
 #[cfg(test)]

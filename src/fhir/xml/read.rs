@@ -1,5 +1,7 @@
 //! XML to a resource, by the element table; what is wrong is named at its FHIRPath.
-use super::{ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, xhtml};
+use super::{
+    ATTRIBUTES_MAX, DEPTH_MAX, Element, FHIR_NAMESPACE, NODES_MAX, Node, XHTML_NAMESPACE, XSI_NAMESPACE, element, xhtml,
+};
 use crate::fhir::elements::{self, ElementDefinition, Kind, Primitive as Type, TypeDefinition};
 use crate::fhir::json::{self, is_number};
 use crate::fhir::{Issue, IssueKind, Problem, Resource, check};
@@ -7,7 +9,6 @@ use fhirbolt::element::Primitive;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::{NsReader, XmlVersion};
-use serde_json::Value;
 
 /// Reads a resource that came from outside as XML, with the same judgement as [`crate::fhir::json::parse`].
 ///
@@ -31,14 +32,12 @@ pub fn read_unchecked(bytes: &[u8]) -> Result<Resource, Problem> {
     if let Some(problem) = Problem::from_issues(reader.issues) {
         return Err(problem);
     }
-    let config = fhirbolt::serde::SerializationConfig { always_sort: false };
-    match fhirbolt::json::to_json_value(element, Some(config)) {
-        Ok(Value::Object(resource)) if !json::is_within_depth(&resource) => {
+    match element::to_resource(&element) {
+        Some(resource) if !json::is_within_depth(&resource) => {
             Err(Problem::new(IssueKind::Malformed, format!("Nested deeper than {DEPTH_MAX} in its JSON form")))
         }
-        Ok(Value::Object(resource)) => Ok(resource),
-        // The error of fhirbolt may repeat values.
-        Ok(_) | Err(_) => Err(Problem::new(IssueKind::StructureInvalid, "The XML has a value that JSON cannot hold")),
+        Some(resource) => Ok(resource),
+        None => Err(Problem::new(IssueKind::StructureInvalid, "The XML has a value that JSON cannot hold")),
     }
 }
 

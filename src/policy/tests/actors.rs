@@ -65,7 +65,7 @@ pub(super) const CALLERS: [&str; 14] = [
     "srv",  // server
 ];
 
-pub(super) fn caller(name: &str) -> Caller {
+pub(in crate::policy) fn caller(name: &str) -> Caller {
     let professional = |purpose| {
         Caller::Professional(Professional {
             rpps: rpps(name),
@@ -89,7 +89,7 @@ pub(super) fn caller(name: &str) -> Caller {
     }
 }
 
-pub(super) fn facts(state: RecordState) -> Facts {
+pub(in crate::policy) fn facts(state: RecordState) -> Facts {
     let professional = |name: &str| Actor::Professional(rpps(name));
     let year = |actor| Authorisation { actor, from: Millis(NOW.0 - DAY), until: Some(Millis(NOW.0 + DAY)) };
     Facts {

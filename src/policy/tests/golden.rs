@@ -87,6 +87,15 @@ update-consent | pat | Record:Consent+w | 403:Closed | 403:NoRecord
 update-consent | oth | 403:NotAuthorised | 403:NotAuthorised | 403:NoRecord
 update-consent | ope srv | Record:Consent+w | 403:Closed | 404:NoRecord
 
+patch-document withdraw | gp mt sys | Record:WriteTable+w | 403:Closed | 403:NoRecord
+patch-document withdraw | ngp exp nsys dir | Own:WriteTable+w | 403:Closed | 403:NoRecord
+patch-document withdraw | blk bsys | 403:Blocked | 403:Blocked | 403:NoRecord
+patch-document withdraw | btg | 403:Purpose | 403:Closed | 403:NoRecord
+patch-document withdraw | pat | Record:WriteTable+w | 403:Closed | 403:NoRecord
+patch-document withdraw | oth | 403:NotAuthorised | 403:NotAuthorised | 403:NoRecord
+patch-document withdraw | ope srv | Record:WriteTable+w | 403:Closed | 404:NoRecord
+put-document | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+
 create | gp mt sys | Record:WriteTable+w | 403:Closed | 422:NoRecord
 create | ngp exp nsys dir blk bsys | Own:WriteTable+w | 403:Closed | 422:NoRecord
 create | btg | 403:Purpose | 403:Closed | 422:NoRecord
@@ -139,7 +148,7 @@ create-trace create-provenance create-binary create-patient create-type-not-serv
 transaction | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 ";
 
-const INTERACTIONS: [&str; 49] = [
+const INTERACTIONS: [&str; 52] = [
     "existence",
     "read",
     "vread",
@@ -164,6 +173,9 @@ const INTERACTIONS: [&str; 49] = [
     "open-lone",
     "create-consent",
     "update-consent",
+    "patch-document",
+    "withdraw",
+    "put-document",
     "create",
     "create-without-record",
     "create-in-directory",
@@ -239,6 +251,18 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "open-lone" => Interaction::Open { patient: patient(), consents: Vec::new(), position: None },
         "create-consent" => Interaction::CreateConsent { record: here(), body: autorisation(who) },
         "update-consent" => Interaction::UpdateConsent { target: target("Consent"), if_match: Some(1), body: autorisation(who) },
+        "patch-document" => Interaction::Patch {
+            target: target("DocumentReference"),
+            if_match: None,
+            patch: crate::fhir::patch::Patch::FhirPath(Default::default()),
+        },
+        "withdraw" => Interaction::Delete { target: target("DocumentReference"), if_match: None },
+        "put-document" => Interaction::Update {
+            target: target("DocumentReference"),
+            record: Some(here()),
+            if_match: None,
+            body: Default::default(),
+        },
         "create" => create("Observation", Some(here())),
         "create-without-record" => create("Observation", None),
         "create-in-directory" => create("Organization", None),

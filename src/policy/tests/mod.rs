@@ -1,5 +1,5 @@
 //! The rules as tables, written by hand from DESIGN section 5 and BR-01 to BR-27.
-mod actors;
+pub(super) mod actors;
 mod consents;
 mod golden;
 mod opening;

@@ -14,10 +14,12 @@ use super::keyer::Keyer;
 use super::plan::{IndexRows, Key, Predicate, RangeTest};
 use super::query::ParseContext;
 use super::registry::{Component, Kind, Parameter, Shape};
+use super::terminology::Concepts;
 use crate::fhir::path::Found;
 use crate::fhir::{Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 
 /// Where a reference as it is written (`Type/id`, or a URL) leads on this server.
 pub type Local<'a> = &'a dyn Fn(&str) -> Option<(Pid, Rid)>;
@@ -38,6 +40,8 @@ pub(super) enum Modifier {
     Contains,
     Text,
     Not,
+    In,
+    NotIn,
     OfType,
     Identifier,
     Type(ResourceType),
@@ -54,7 +58,10 @@ impl Modifier {
             ("text", Kind::Token) => Some(Self::Text),
             ("not", Kind::Token) => Some(Self::Not),
             ("of-type", Kind::Token) => Some(Self::OfType),
-            ("below", Kind::Token) if shape.system == Some(token::MIME) => Some(Self::Below),
+            ("in", Kind::Token) => Some(Self::In),
+            ("not-in", Kind::Token) => Some(Self::NotIn),
+            ("below", Kind::Token) => Some(Self::Below),
+            ("above", Kind::Token) if shape.system != Some(token::MIME) => Some(Self::Above),
             ("identifier", Kind::Reference) => Some(Self::Identifier),
             ("above", Kind::Uri) => Some(Self::Above),
             ("below", Kind::Uri) => Some(Self::Below),
@@ -62,12 +69,18 @@ impl Modifier {
             _ => None,
         }
     }
+
+    /// Whether what is looked for is what does not match.
+    pub(super) fn is_negative(self) -> bool {
+        matches!(self, Self::Not | Self::NotIn)
+    }
 }
 
 /// A value of a query, read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Token(token::TokenValue),
+    Concepts(Arc<Concepts>),
     OfType(token::OfType),
     String(string::StringValue),
     /// A date or number: any of these tests.
@@ -110,6 +123,7 @@ impl Value {
             Self::Token(value) if modifier == Modifier::Identifier => reference::plan_identifier(value, rows, keyer),
             Self::Token(_) if modifier == Modifier::Below => Node::narrowing(everything()),
             Self::Token(value) => value.plan(rows, keyer),
+            Self::Concepts(concepts) => token::plan_concepts(concepts, rows, keyer),
             Self::OfType(value) => value.plan(rows, keyer),
             Self::String(_) if rows.shape.kind == Kind::Token => Node::narrowing(everything()),
             Self::String(value) => value.plan(rows, modifier, keyer),
@@ -135,6 +149,7 @@ impl Value {
             Self::Token(value) if modifier == Modifier::Identifier => reference::matches_identifier(value, found),
             Self::Token(value) if modifier == Modifier::Below => value.is_above(found),
             Self::Token(value) => value.matches(found, shape.system),
+            Self::Concepts(concepts) => token::codes(found).iter().any(|coded| concepts.has(coded, shape.system)),
             Self::OfType(value) => value.matches(found),
             Self::String(value) if shape.kind == Kind::Token => token::texts(found).iter().any(|text| value.begins(text)),
             Self::String(value) => value.matches(found, modifier, shape.is_family),

@@ -8,7 +8,7 @@ use crate::fhir::path::{Element, Found, type_in_url};
 use crate::fhir::{Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::search::keyer::Keyer;
-use crate::search::plan::{IndexRows, Plan, Predicate};
+use crate::search::plan::{IndexRows, Predicate};
 use crate::search::query::ParseContext;
 use crate::search::registry::Shape;
 use serde_json::Value;
@@ -16,8 +16,8 @@ use serde_json::Value;
 /// A reference of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::search) struct ReferenceValue {
-    /// Where it leads on this server, and the type that it states.
-    place: Option<(Pid, Rid, ResourceType)>,
+    /// Where it leads on this server; an id without a type may be one of several types.
+    places: Vec<(Pid, Rid)>,
     /// How a resource may have written it where it leads nowhere here.
     literals: Vec<String>,
 }
@@ -33,9 +33,9 @@ impl ReferenceValue {
         let fits = |stated: ResourceType| wanted.is_none_or(|wanted| wanted == stated);
         if bare.contains(':') {
             let stated = type_in_url(bare).and_then(ResourceType::parse);
-            let place = stated.and_then(|stated| (context.local)(bare).map(|(pid, rid)| (pid, rid, stated)));
-            let literals = if place.is_none() { vec![bare.to_owned()] } else { Vec::new() };
-            return Some(if stated.is_none_or(fits) { Self { place, literals } } else { Self::never() });
+            let places: Vec<_> = stated.and_then(|_| (context.local)(bare)).into_iter().collect();
+            let literals = if places.is_empty() { vec![bare.to_owned()] } else { Vec::new() };
+            return Some(if stated.is_none_or(fits) { Self { places, literals } } else { Self::never() });
         }
         let types: Vec<ResourceType> = match bare.split_once('/') {
             Some((name, id)) if is_id(id) => vec![ResourceType::parse(name)?],
@@ -52,50 +52,50 @@ impl ReferenceValue {
     }
 
     fn of_id(types: impl Iterator<Item = ResourceType>, id: &str, context: &ParseContext<'_>) -> Self {
-        let mut literals = Vec::new();
+        let (mut places, mut literals) = (Vec::new(), Vec::new());
         for stated in types {
             let literal = format!("{stated}/{id}");
-            if let Some((pid, rid)) = (context.local)(&literal) {
-                return Self { place: Some((pid, rid, stated)), literals: Vec::new() };
+            match (context.local)(&literal) {
+                Some(place) => places.push(place),
+                None => literals.push(literal),
             }
-            literals.push(literal);
         }
-        Self { place: None, literals }
+        places.sort_unstable();
+        places.dedup();
+        if !places.is_empty() {
+            literals.clear();
+        }
+        Self { places, literals }
     }
 
     fn never() -> Self {
-        Self { place: None, literals: Vec::new() }
+        Self { places: Vec::new(), literals: Vec::new() }
     }
 
     pub(super) fn plan(&self, rows: Rows<'_>, context: &ParseContext<'_>) -> Node {
-        let Some((pid, rid, stated)) = self.place else {
+        if self.places.is_empty() {
             let keys = self.literals.iter().flat_map(|literal| rows.keys(move |number| context.keyer.uri(number, literal)));
             return Node::tokens(keys);
-        };
-        if context.pid == Some(pid) {
-            return Node::tokens(rows.keys(|number| Keyer::reference(number, false, rid)));
         }
-        if pid == Pid::DIRECTORY {
-            return Node::tokens(rows.keys(|number| Keyer::reference(number, true, rid)));
-        }
-        if context.pid.is_some() {
+        Node::any(self.places.iter().map(|place| Self::plan_place(*place, rows, context)))
+    }
+
+    fn plan_place((pid, rid): (Pid, Rid), rows: Rows<'_>, context: &ParseContext<'_>) -> Node {
+        let in_directory = pid == Pid::DIRECTORY && context.pid != Some(pid);
+        let node = Node::tokens(rows.keys(|number| Keyer::reference(number, in_directory, rid)));
+        match context.pid {
+            _ if pid == Pid::DIRECTORY => node,
+            Some(own) if own == pid => node,
             // A row says only the rid: the same rid in this record is another resource.
-            return Node::exact(nothing());
+            Some(_) => Node::exact(nothing()),
+            None => Node::all([Node::exact(Predicate::Within(vec![pid])), node].into_iter()),
         }
-        let plan = || Plan {
-            resource_type: stated,
-            predicates: vec![Predicate::Places(vec![(pid, rid)])],
-            recheck: false,
-            sort: Vec::new(),
-        };
-        let bases = rows.keys(|number| Keyer::reference_base(number, false));
-        Node::any(bases.map(|base| Node::exact(Predicate::Linked(base, Box::new(plan())))))
     }
 
     pub(super) fn matches(&self, found: Found<'_>, reading: &Reading<'_>) -> bool {
         let Some(text) = written(found) else { return false };
         match here(text, reading) {
-            Some(place) => self.place.is_some_and(|(pid, rid, _)| (pid, rid) == place),
+            Some(place) => self.places.contains(&place),
             None => uri::forms(text).any(|form| self.literals.iter().any(|literal| literal == form)),
         }
     }

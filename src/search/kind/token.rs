@@ -1,11 +1,13 @@
 //! Tokens: codes, identifiers, booleans. <https://hl7.org/fhir/R4/search.html#token>
 //!
-//! `system|code` and `code` are exact; `system|`, `:text` and `:of-type` are decided on bodies.
-use super::{Node, Rows, everything, split, unescape};
+//! `system|code` and `code` are exact, and so are value sets and hierarchies of at most 1,000 codes; `system|`, `:text` and
+//! `:of-type` are decided on bodies.
+use super::{Node, Rows, everything, nothing, split, unescape};
 use crate::fhir::Resource;
 use crate::fhir::path::{Element, Found};
 use crate::search::keyer::{Keyer, fold};
 use crate::search::plan::IndexRows;
+use crate::search::terminology::Concepts;
 use serde_json::Value;
 
 /// A token of a query.
@@ -100,6 +102,13 @@ impl TokenValue {
     }
 }
 
+/// Codes of a value set or a hierarchy: exact where they are few enough to be listed.
+pub(super) fn plan_concepts(concepts: &Concepts, rows: Rows<'_>, keyer: &Keyer) -> Node {
+    let Some(codes) = concepts.listed() else { return Node::narrowing(everything()) };
+    let plan = |(system, code): &(String, String)| TokenValue::SystemAndCode(system.clone(), code.clone()).plan(rows, keyer);
+    if codes.is_empty() { Node::exact(nothing()) } else { Node::any(codes.iter().map(plan)) }
+}
+
 /// `:of-type=type-system|type-code|value` of identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::search) struct OfType {
@@ -126,7 +135,7 @@ impl OfType {
 }
 
 /// MIME types as a code system.
-pub(super) const MIME: &str = "urn:ietf:bcp:13";
+pub(in crate::search) const MIME: &str = "urn:ietf:bcp:13";
 
 /// Systems of ContactPoint, by which it is told from an Identifier.
 const CONTACT_SYSTEMS: [&str; 7] = ["phone", "fax", "email", "pager", "url", "sms", "other"];

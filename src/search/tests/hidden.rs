@@ -20,6 +20,7 @@ fn query(world: &World, text: &str, pid: Option<Pid>) -> Query {
         lenient: false,
         now: NOW,
         pid,
+        library: &crate::search::NoLibrary,
         everything: false,
     };
     parse(resource_type(name), &parameters, &context).unwrap()

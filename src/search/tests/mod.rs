@@ -1,9 +1,11 @@
 //! What a query finds, through the index rows and on bodies: both must say the same, and what R4 says.
 mod agreement;
 mod answers;
+mod filter;
 mod hidden;
 mod links;
 mod rows;
+mod terminology;
 mod values;
 
 use super::*;
@@ -44,6 +46,24 @@ fn updated_of(body: &Resource, zone: &TimeZone) -> i64 {
     text.map_or(0, |text| datetime::parse(text, zone).unwrap().lo)
 }
 
+impl Library for World {
+    fn definition(&self, resource_type: ResourceType, name: &str) -> Option<Resource> {
+        let (url, version) = name.split_once('|').map_or((name, None), |(url, version)| (url, Some(version)));
+        let named = |body: &Resource| {
+            let literal = format!("{}/{}", body["resourceType"].as_str().unwrap(), body["id"].as_str().unwrap());
+            let canonical = body.get("url").is_some_and(|own| own == url);
+            literal == name || (canonical && version.is_none_or(|version| body.get("version").is_some_and(|own| own == version)))
+        };
+        let of_type = self.stored.iter().filter(|stored| stored.resource_type == resource_type);
+        of_type.map(|stored| stored.body.clone()).find(named)
+    }
+    fn items(&self, list: &str) -> Vec<(Pid, Rid)> {
+        let list = self.stored.iter().find(|stored| stored.resource_type == resource_type("List") && stored.body["id"] == list);
+        let entries = list.and_then(|list| list.body["entry"].as_array()).into_iter().flatten();
+        entries.filter_map(|entry| self.place(entry["item"]["reference"].as_str()?)).collect()
+    }
+}
+
 impl World {
     /// Of bodies with an id; Practitioners and Organizations live in the directory, all else in the record.
     fn new(mut bodies: Vec<Value>) -> Self {
@@ -58,7 +78,8 @@ impl World {
         for (number, body) in bodies.into_iter().enumerate() {
             let Value::Object(body) = body else { panic!("a resource is an object") };
             let name = format!("{}/{}", body["resourceType"].as_str().unwrap(), body["id"].as_str().unwrap());
-            let directory = name.starts_with("Practitioner/") || name.starts_with("Organization/");
+            let directory =
+                ["Practitioner/", "Organization/", "ValueSet/", "CodeSystem/"].iter().any(|prefix| name.starts_with(prefix));
             let rid = Rid(100 + i64::try_from(number).unwrap());
             let place = match name.as_str() {
                 "Patient/p" => (RECORD, Rid::PATIENT),
@@ -101,6 +122,7 @@ impl World {
             lenient,
             now: NOW,
             pid,
+            library: self,
             everything: true,
         };
         parse(resource_type(name), parameters, &context)
@@ -128,6 +150,7 @@ impl World {
                 rows.any(|(_, text)| prefixes.iter().any(|prefix| text.starts_with(prefix)))
             }
             Predicate::Places(places) => places.contains(&on.place),
+            Predicate::Within(records) => records.contains(&on.place.0),
             Predicate::Updated(tests) => {
                 let (lo, hi) = (kind::date::float(on.updated), kind::date::float(on.updated + 1));
                 tests.iter().any(|test| test.holds(lo, hi))
@@ -141,6 +164,16 @@ impl World {
                 linked && fulfils(plan, other)
             }),
             Predicate::Repeats(repeat) => self.repeats(repeat, on),
+            Predicate::Behind(behind) => match (&behind.query, &behind.places) {
+                (Some(query), _) => {
+                    let linked = |predicate: &Predicate| self.holds(predicate, on);
+                    let on_body = matches(query, on.resource_type, &on.body, &self.match_context(on, &linked));
+                    let in_tables = || query.plan.predicates.iter().all(|predicate| self.holds(predicate, on));
+                    assert!(!on_body || in_tables(), "the tables miss what stands behind");
+                    on_body && in_tables()
+                }
+                (None, places) => places.as_ref().is_some_and(|places| places.contains(&on.place)),
+            },
             Predicate::All(parts) => parts.iter().all(|part| self.holds(part, on)),
             Predicate::Any(parts) => parts.iter().any(|part| self.holds(part, on)),
             Predicate::Not(part) => !self.holds(part, on),

@@ -58,6 +58,13 @@ pub(super) fn file(
     store::resource_put(context.unit, access, &new)?;
     store::document_put(context.unit, access, original_rid, &prepared.original, content_type)?;
     store::document_register(context.unit, access, &prepared.unique_id, document_rid, original_rid)?;
+    let known: Vec<(Pid, Rid)> = places.iter().filter(|place| place.is_known).map(|place| (pid, place.rid)).collect();
+    if !known.is_empty() {
+        // Only what is hidden can be shown by one more document.
+        let mut hidden = store::record_places(context.unit, rules, &known)?;
+        hidden.retain(|stored| stored.labels != 0);
+        crate::service::labels::share(context, rules, &hidden)?;
+    }
     for old in &versions.replaced {
         supersede(context, access, rules, old)?;
     }
@@ -176,7 +183,7 @@ fn fill(out: &mut Resource, sent: &Resource) {
 }
 
 /// logicalId is the stable id; entryUUID names this version of the metadata (decision 1).
-fn identifiers(logical: Uuid, version: i64) -> Value {
+pub(crate) fn identifiers(logical: Uuid, version: i64) -> Value {
     let entry = Uuid::new_v5(&logical, version.to_string().as_bytes());
     json!([
         {"use": "official", "system": "urn:ietf:rfc:3986", "value": format!("urn:uuid:{entry}")},
@@ -207,6 +214,7 @@ impl Filer<'_> {
     fn resource(&self, pid: Pid, rid: Rid, mut body: Resource, origin: Option<i64>) -> Result<NewResource, Problem> {
         self.names.replace(&mut body, None);
         let resource_type = known_type(body.get("resourceType").and_then(Value::as_str).unwrap_or_default())?;
+        crate::service::labels::splice(&mut body, self.versions.labels);
         if self.versions.late && origin.is_some_and(|origin| goes_with_document(resource_type, origin)) {
             tag_superseded(&mut body);
         }
@@ -281,20 +289,45 @@ fn supersede(context: &Context<'_>, access: &Access, rules: &WholeRecord, old: &
 
 /// Everything that was made of a document and is superseded with it: the targets of its Provenance.
 fn made_of(context: &Context<'_>, rules: &WholeRecord, document: &Stored) -> Result<Vec<Stored>, Problem> {
+    let family = family_of(context, rules, document)?;
+    let origins = store::record_origins(context.unit, rules, &family.own.iter().map(|stored| stored.rid).collect::<Vec<_>>())?;
+    let goes = |stored: &Stored| origins.get(&stored.rid).is_some_and(|origin| goes_with_document(stored.resource_type, *origin));
+    Ok(family.own.into_iter().filter(goes).collect())
+}
+
+/// What came of a document.
+pub(crate) struct Family {
+    /// Of this document alone: its original, its data, its Composition, its Provenance; not the DocumentReference.
+    pub(crate) own: Vec<Stored>,
+    /// Participants of the record whom other documents may state too.
+    pub(crate) shared: Vec<Stored>,
+}
+
+/// What came of a document: its original, its Provenance and the targets of that.
+pub(crate) fn family_of(context: &Context<'_>, rules: &WholeRecord, document: &Stored) -> Result<Family, Problem> {
     let reference = context.server.reference(document.resource_type, document.pid, document.rid);
     let parameters = Parameters(vec![("entity".into(), reference)]);
     let query = crate::service::search::parse(context, known_type("Provenance")?, &parameters)?;
-    let mut places = Vec::new();
+    let mut places: Vec<(Pid, Rid)> = original_of(context, document)?.into_iter().map(|rid| (document.pid, rid)).collect();
+    let originals = places.len();
     for provenance in store::record_search(context.unit, rules, &query.plan, 10)? {
         let body = provenance.resource()?;
         let targets = body.get("target").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let references = targets.iter().filter_map(|target| target.get("reference").and_then(Value::as_str));
+        places.push((provenance.pid, provenance.rid));
         places.extend(references.filter_map(|reference| context.place(reference)));
     }
-    let rids: Vec<Rid> = places.iter().map(|(_, rid)| *rid).collect();
+    let rids: Vec<Rid> = places.iter().skip(originals).map(|(_, rid)| *rid).collect();
     let origins = store::record_origins(context.unit, rules, &rids)?;
-    let mut made = store::record_places(context.unit, rules, &places)?;
-    let goes = |stored: &Stored| origins.get(&stored.rid).is_some_and(|origin| goes_with_document(stored.resource_type, *origin));
-    made.retain(goes);
-    Ok(made)
+    let (mut own, mut shared) = (Vec::new(), Vec::new());
+    for stored in store::record_places(context.unit, rules, &places)? {
+        match origins.get(&stored.rid) {
+            Some(origin) if is_shared(*origin) => shared.push(stored),
+            Some(_) => own.push(stored),
+            // The original has no entry path.
+            None if stored.resource_type.name() == "Binary" => own.push(stored),
+            None => {}
+        }
+    }
+    Ok(Family { own, shared })
 }

@@ -110,5 +110,5 @@ fn twins(context: &Context<'_>, access: &Access, rules: &WholeRecord, prepared: 
     Ok(Twins::Hidden(hidden))
 }
 
-pub(super) use filing::{origin, original_of};
+pub(super) use filing::{family_of, identifiers, origin, original_of};
 pub(crate) use prepared::{Deposits, Preparation};

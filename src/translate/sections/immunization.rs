@@ -3,7 +3,6 @@ use super::super::account::Reason;
 use super::super::codes::concept;
 use super::super::context::{Context, reference, resource, set};
 use super::super::datatypes::{absent, date_time, identifiers, pq};
-use super::super::issue::IssueCode;
 use super::super::participants::{self, Kind};
 use super::observation::{Parts, comments, observation};
 use super::problem::reasons;
@@ -20,15 +19,15 @@ use serde_json::{Value, json};
 /// effectiveTime -> `occurrence[x]` (absent: data-absent-reason);  routeCode, approachSiteCode, doseQuantity -> the same
 /// code INITIMMUNIZ, BOOSTER... -> protocolApplied.series;  3.82 rank -> `protocolApplied.doseNumber[x]`
 /// CAUS 3.37 -> an Observation, reaction.detail;  3.32 -> note;  performer -> performer (AP);  author/time -> recorded
-/// author, informant -> agents of the Provenance
-pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
+/// REFR supply 3.44 EVN -> a MedicationDispense of the vaccine;  author, informant -> agents of the Provenance
+pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> Vec<String> {
     let url = context.url(&element.path());
-    let denied = element.stated("negationInd") == Some("true");
+    let absent_code = element.child("code").is_some_and(super::problem::is_absent_code)
+        || element.at("consumable/manufacturedProduct/manufacturedMaterial/code").is_some_and(super::problem::is_absent_code);
+    let denied = element.stated("negationInd") == Some("true") && !absent_code;
     let status = if denied { Some("not-done") } else { status::immunization(status::code(element)) };
     let Some(status) = status else {
-        context.issue(IssueCode::StatusNotMapped, element);
-        context.list(element, Reason::StatusNotMapped);
-        return None;
+        return super::status_not_mapped(context, element).into_iter().collect();
     };
     let mut out = resource("Immunization");
     set(&mut out, "identifier", Value::Array(identifiers(context, element)));
@@ -71,8 +70,10 @@ pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> O
         }
     }
     context.add(element.path(), out);
+    let mut made = super::dispensation::deliveries(context, element);
     claim(context, element, &url);
-    Some(url)
+    made.insert(0, url);
+    made
 }
 
 /// Everything that the function reads; other templates below stay for the account.
@@ -116,6 +117,11 @@ fn vaccine(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource) 
             concept.remove("extension");
             concept.insert("text".into(), json!(name));
         }
+    }
+    // An act that only says that none is known names no vaccine (R3).
+    if code.is_none() || code == Some(absent("NA")) {
+        let stated = element.child("code").filter(|code| super::problem::is_absent_code(*code));
+        code = stated.and_then(|stated| concept(context, stated)).or(code);
     }
     set(out, "vaccineCode", code.unwrap_or_else(|| absent("NI")));
     let lot = material.and_then(|material| material.child("lotNumberText")).map(Element::text).filter(|lot| !lot.is_empty());
@@ -174,7 +180,7 @@ fn protocol(element: Element<'_>, out: &mut Resource) {
         .filter(|rank| *rank >= 1);
     let code = element.child("code");
     let series = code.and_then(|code| code.stated("displayName").or_else(|| code.stated("code")));
-    if rank.is_none() && series.is_none() {
+    if code.is_some_and(super::problem::is_absent_code) || (rank.is_none() && series.is_none()) {
         return;
     }
     let mut protocol = Resource::new();

@@ -26,7 +26,7 @@ fn section_title(context: &mut Context<'_>, element: Element<'_>) -> Option<Stri
 }
 
 /// Bytes of an embedded file with its Attachment, whose url is the Binary.
-fn attachment(context: &mut Context<'_>, value: Element<'_>) -> Option<(String, Map<String, Value>)> {
+pub(super) fn attachment(context: &mut Context<'_>, value: Element<'_>) -> Option<(String, Map<String, Value>)> {
     if context.is_full() {
         context.list(value, Reason::LimitReached);
         return None;

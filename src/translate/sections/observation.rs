@@ -332,12 +332,22 @@ pub(super) fn is_comment(act: Element<'_>) -> bool {
     super::has_any(act, &[crate::cda::template::COMMENT, "1.3.6.1.4.1.19376.1.5.3.1.4.2"])
 }
 
-/// author -> performer with the function AUT
+/// author -> performer with the function AUT, and its functionCode beside it
 pub(super) fn authors(context: &mut Context<'_>, element: Element<'_>) -> Vec<Value> {
     let mut out = Vec::new();
     for author in element.children_named("author").take(context::PARTICIPANTS) {
         let who = participants::participant_in(context, author).filter(|who| who.kind != participants::Kind::Device);
-        out.extend(who.map(|who| with_function("AUT", &who.url)));
+        let Some(who) = who else { continue };
+        let mut performer = with_function("AUT", &who.url);
+        if let Some(function) = author.child("functionCode") {
+            let codings = super::super::codes::codings(context, function);
+            let known = performer.pointer_mut("/extension/0/valueCodeableConcept/coding").and_then(Value::as_array_mut);
+            if let Some(known) = known {
+                known.extend(codings);
+            }
+            context.claim_tree(function, &who.url);
+        }
+        out.push(performer);
     }
     out
 }
@@ -350,20 +360,47 @@ pub(super) fn with_function(code: &str, url: &str) -> Value {
     json!({"extension": [function], "reference": url})
 }
 
-/// Simple observation (FR-Simple-Observation, 1.2.250.1.213.1.1.3.48) -> Observation
+/// Simple observation (FR-Simple-Observation, 1.2.250.1.213.1.1.3.48, and its siblings 3.12, 3.25, 3.50, 3.52, 3.53, 3.150,
+/// 3.154, 3.209) -> Observation
 ///
 /// code -> code;  value -> `value[x]`;  effectiveTime -> `effective[x]`;  performer, author -> performer;  3.32 -> note
 pub(super) fn simple_observation(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
+    single(context, element, None, Vec::new())
+}
+
+/// One observation with its own people and time; without a time that of the organizer around it (R8).
+pub(super) fn single(
+    context: &mut Context<'_>,
+    element: Element<'_>,
+    around: Option<Element<'_>>,
+    categories: Vec<Value>,
+) -> Option<String> {
+    let mut parts = parts(context, element, around);
+    parts.categories = categories;
+    for (_, child) in super::entry::below(element).filter(|(_, child)| child.is("observationMedia")).collect::<Vec<_>>() {
+        match super::entry::refused(context, child) {
+            Some(reason) => context.list(child, reason),
+            None => parts.media.extend(media::image(context, child).map(|made| made.media)),
+        }
+    }
+    let fit = super::vital::fit(context, element, &mut parts);
+    let made = observation(context, element, parts)?;
+    super::vital::finish(context, element, &made, fit);
+    super::list_rest(context, element);
+    Some(made)
+}
+
+/// code, effectiveTime, performer, author, comments of an observation or organizer.
+pub(super) fn parts(context: &mut Context<'_>, element: Element<'_>, around: Option<Element<'_>>) -> Parts {
     let url = context.url(&element.path());
     let code = element.child("code").and_then(|code| concept(context, code));
-    let effective = element.child("effectiveTime").and_then(|time| when(context, time));
+    let own = element.child("effectiveTime").and_then(|time| when(context, time));
+    let effective = own.or_else(|| around.and_then(|around| around.child("effectiveTime")).and_then(|time| when(context, time)));
     let mut performers = Vec::new();
     for performer in element.children_named("performer").take(context::PARTICIPANTS) {
         performers.extend(participants::participant_in(context, performer).map(|who| who.reference()));
     }
     performers.extend(authors(context, element));
     let notes = comments(context, element, &url);
-    let made = observation(context, element, Parts { code, effective, performers, notes, ..Parts::default() });
-    super::list_rest(context, element);
-    made
+    Parts { code, effective, performers, notes, ..Parts::default() }
 }

@@ -4,6 +4,7 @@ use super::super::context::{Context, reference, resource, set};
 use super::super::datatypes::{date_time, identifiers};
 use super::super::issue::IssueCode;
 use super::super::participants::{self, Kind};
+use super::entry::{part, part_code};
 use super::observation::comments;
 use super::specimen::relations;
 use super::status;
@@ -12,10 +13,77 @@ use serde_json::{Value, json};
 
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
-const PROBLEM_STATUS: &str = "1.2.250.1.213.1.1.3.30";
-const CERTAINTY: &str = "1.2.250.1.213.1.1.3.171";
-const SEVERITY: &str = "1.2.250.1.213.1.1.3.29";
-const CLINICAL_STAGE: &str = "1.2.250.1.213.1.1.3.31";
+use template::{CERTAINTY, CLINICAL_STAGE, PROBLEM_STATUS, SEVERITY};
+
+/// Concern (FR-Groupe-de-problemes 3.39, FR-Liste-des-allergies 3.40) -> no resource: what its relations hold is (C8-1)
+///
+/// observation 3.37 -> Condition;  3.41 -> AllergyIntolerance;  id -> the name that reasons use (C8-26)
+/// The act's own time and status are the concern's, not the problem's (R8): not copied.
+pub(super) fn concern(context: &mut Context<'_>, act: Element<'_>) -> Vec<String> {
+    let children: Vec<Element<'_>> = super::entry::below(act).map(|(_, child)| child).collect();
+    let mut made = Vec::new();
+    for child in children {
+        let Some(function) = concern_child(child) else {
+            if super::is_entry(child) {
+                context.list(child, super::super::account::Reason::KindNotTranslatedYet);
+            }
+            continue;
+        };
+        match super::entry::refused(context, child) {
+            Some(reason) => context.list(child, reason),
+            None => made.extend(function(context, child)),
+        }
+    }
+    for child in act.children().filter(|child| matches!(child.name(), "code" | "effectiveTime")) {
+        for part in child.subtree().filter(|part| part.stated("nullFlavor").is_some()) {
+            context.list(part, super::super::account::Reason::NotApplicable);
+        }
+    }
+    made
+}
+
+type EntryFunction = fn(&mut Context<'_>, Element<'_>) -> Option<String>;
+
+fn concern_child(child: Element<'_>) -> Option<EntryFunction> {
+    if !child.is("observation") {
+        None
+    } else if super::is_only(child, template::PROBLEM) {
+        Some(problem)
+    } else if super::is_only(child, template::ALLERGY) {
+        Some(super::allergy::allergy)
+    } else {
+        None
+    }
+}
+
+/// The ids of an element, roots in lower case, as they are compared.
+pub(in super::super) fn lower_case_ids(element: Element<'_>) -> Vec<crate::cda::Id> {
+    let lower = |id: crate::cda::Id| crate::cda::Id { root: id.root.to_ascii_lowercase(), extension: id.extension };
+    element.ids().into_iter().map(lower).collect()
+}
+
+/// The problems that become Conditions and that a reason may name: stated, of the patient, not denied; with their ids and those of their act.
+pub(in super::super) fn problems(document: &crate::cda::Document) -> Vec<(Vec<crate::cda::Id>, Element<'_>)> {
+    let is_problem = |element: &Element<'_>| {
+        element.is("observation")
+            && element.stated("moodCode") == Some("EVN")
+            && element.stated("negationInd") != Some("true")
+            && super::is_only(*element, template::PROBLEM)
+            && status::code(*element) != Some("nullified")
+    };
+    let mut out = Vec::new();
+    for problem in document.root().subtree().filter(is_problem) {
+        let Some(around) = problem.parent() else { continue };
+        let act = around.parent().filter(|act| act.is("act") && act.has_template(template::PROBLEM_CONCERN));
+        if !around.is("entry") && act.is_none() {
+            continue;
+        }
+        let mut ids = lower_case_ids(problem);
+        ids.extend(act.into_iter().flat_map(lower_case_ids));
+        out.push((ids, problem));
+    }
+    out
+}
 
 /// Problem (FR-Probleme, 1.2.250.1.213.1.1.3.37) -> Condition
 ///
@@ -35,10 +103,12 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
     let denied = element.stated("negationInd") == Some("true") && !absent_code;
     let section = context.section_of(element).code;
     let clinical = clinical_status(element, section, end.is_some(), absent_code, denied);
+    let verification = verification_status(element, absent_code, denied);
+    // What is an error has no clinical status (con-5), and what is refuted is not active.
+    let clinical = clinical.filter(|_| !matches!(verification, Some("entered-in-error" | "refuted")));
     let mut out = resource("Condition");
     set(&mut out, "identifier", Value::Array(identifiers(context, element)));
     set(&mut out, "clinicalStatus", clinical.map(|code| json!({"coding": [{"system": CLINICAL, "code": code}]})));
-    let verification = verification_status(element, absent_code, denied);
     set(&mut out, "verificationStatus", verification.map(|code| json!({"coding": [{"system": VERIFICATION, "code": code}]})));
     let category = element.child("code").and_then(|code| concept(context, code));
     set(&mut out, "category", category.map(|category| json!([category])));
@@ -73,29 +143,26 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
         }
         context.claim_tree(child, &url);
     }
+    if verification.is_none()
+        && !absent_code
+        && let Some(value) = part(element, CERTAINTY).and_then(|part| part.child("value"))
+    {
+        // A code that its value set does not have (C8-8).
+        context.list(value, super::super::account::Reason::StatusNotMapped);
+    }
     for template in [PROBLEM_STATUS, CERTAINTY, SEVERITY, CLINICAL_STAGE] {
         if let Some(part) = part(element, template) {
             context.claim_tree(part, &url);
         }
     }
     context.claim(element, &url);
+    // Causes and consequences are observations of their own.
+    super::entry::flags(context, element);
     super::list_rest(context, element);
     if value.is_some_and(|value| differs_from_text(context, value)) {
         context.tag(&url, "text-differs");
     }
     Some(url)
-}
-
-/// A child observation by its template.
-fn part<'d>(element: Element<'d>, template: &str) -> Option<Element<'d>> {
-    element
-        .children()
-        .filter(|child| child.is("entryRelationship"))
-        .find_map(|relation| relation.children().find(|child| child.has_template(template)))
-}
-
-fn part_code<'d>(element: Element<'d>, template: &str) -> Option<&'d str> {
-    part(element, template).and_then(|part| part.child("value")).and_then(|value| value.stated("code"))
 }
 
 /// Whether the code says that there is none, or that nothing is known (R3).

@@ -56,6 +56,17 @@ impl Actor {
         self.send_resource("PUT", path, body)
     }
 
+    /// `PATCH [base]/path` with a JSON Patch.
+    pub(crate) fn patch(&self, path: &str, operations: &Value) -> Answer {
+        let headers = [("Content-Type", "application/json-patch+json"), ("Accept", "application/fhir+json")];
+        self.send("PATCH", path, &headers, operations.to_string().into_bytes())
+    }
+
+    /// `DELETE [base]/path`.
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[("Accept", "application/fhir+json")], Vec::new())
+    }
+
     fn send_resource(&self, method: &str, path: &str, body: &Value) -> Answer {
         let headers = [("Content-Type", "application/fhir+json"), ("Accept", "application/fhir+json")];
         self.send(method, path, &headers, body.to_string().into_bytes())
@@ -139,4 +150,10 @@ pub(crate) fn link(bundle: &Value, relation: &str) -> Option<String> {
     let mut links = bundle["link"].as_array().into_iter().flatten();
     let found = links.find(|link| link["relation"] == relation)?;
     found["url"].as_str().map(str::to_owned)
+}
+
+/// A value of a query, percent-encoded.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

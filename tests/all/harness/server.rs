@@ -240,6 +240,11 @@ impl World {
         }
     }
 
+    /// The server of this process, for what no caller may write.
+    pub(crate) fn server(&self) -> &std::sync::Arc<dmp_fhir::service::Server> {
+        self.running.server()
+    }
+
     /// Address of the listener, to speak to it byte by byte.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.running.address
