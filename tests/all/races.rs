@@ -8,6 +8,7 @@ use std::sync::Barrier;
 
 const CLIENTS: usize = 16;
 
+#[expect(clippy::disallowed_methods, reason = "the long run sets it, not a setting of the server")]
 fn rounds() -> usize {
     std::env::var("DMP_FHIR_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }

@@ -220,6 +220,7 @@ fn changed(target: Target) -> Interaction {
     Interaction::Patch { target, if_match: None, patch: Patch::Json(serde_json::json!([])) }
 }
 
+#[expect(clippy::too_many_lines, reason = "one row for each name of the table")]
 fn interaction(name: &str, who: &str) -> Interaction {
     let here = || RecordName::Pid(PID);
     let target = |resource: &str| Target { resource_type: resource_type(resource), place: Some((PID, Rid(3))), alias: None };
