@@ -109,6 +109,7 @@ async fn ask(running: &Running, caller: Caller, interaction: Interaction) -> Res
         caller,
         interaction,
         lenient: false,
+        preference: None,
         none_match: None,
         modified_since: None,
         query: None,

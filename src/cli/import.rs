@@ -285,6 +285,7 @@ async fn ask(server: &Arc<Server>, caller: Caller, interaction: Interaction) -> 
         caller,
         interaction,
         lenient: false,
+        preference: None,
         none_match: None,
         modified_since: None,
         query: None,

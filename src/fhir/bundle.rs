@@ -42,16 +42,7 @@ where
     B: AsRef<[u8]>,
 {
     let mut out = Writer::new("searchset");
-    if let Some(total) = set.total {
-        out.raw(format!(",\"total\":{total}").as_bytes());
-    }
-    out.raw(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    out.string(set.self_link);
-    if let Some(next) = set.next_link {
-        out.raw(b"},{\"relation\":\"next\",\"url\":");
-        out.string(next);
-    }
-    out.raw(b"}]");
+    out.head(set.self_link, set.next_link, set.total);
     for (full_url, body, mode) in set.entries {
         out.entry();
         out.raw(b"{\"fullUrl\":");
@@ -153,6 +144,56 @@ fn responses(kind: &str, entries: &[EntryResponse]) -> Vec<u8> {
     out.end()
 }
 
+/// One version of a resource in a history. <https://hl7.org/fhir/R4/http.html#history>
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    /// fullUrl of the resource; none for a further deletion of it, which nothing else tells apart (bdl-7).
+    pub full_url: Option<String>,
+    /// The version; none for a deletion.
+    pub resource: Option<Vec<u8>>,
+    /// POST, PUT or DELETE.
+    pub method: &'static str,
+    /// `[type]` of a POST, `[type]/[id]` of the others.
+    pub url: String,
+    /// Status line that the interaction was answered with.
+    pub status: &'static str,
+    /// Its version, as `W/"1"`.
+    pub etag: String,
+    /// When it was written, an instant.
+    pub last_modified: String,
+}
+
+/// The JSON of a Bundle of type history, newest first.
+#[must_use]
+pub fn history(self_link: &str, next_link: Option<&str>, total: Option<u64>, entries: &[HistoryEntry]) -> Vec<u8> {
+    let mut out = Writer::new("history");
+    out.head(self_link, next_link, total);
+    for entry in entries {
+        out.entry();
+        out.raw(b"{");
+        if let Some(full_url) = &entry.full_url {
+            out.raw(b"\"fullUrl\":");
+            out.string(full_url);
+            out.raw(b",");
+        }
+        if let Some(resource) = &entry.resource {
+            out.raw(b"\"resource\":");
+            out.raw(resource);
+            out.raw(b",");
+        }
+        out.raw(format!("\"request\":{{\"method\":\"{}\",\"url\":", entry.method).as_bytes());
+        out.string(&entry.url);
+        out.raw(b"},\"response\":{\"status\":");
+        out.string(entry.status);
+        out.raw(b",\"etag\":");
+        out.string(&entry.etag);
+        out.raw(b",\"lastModified\":");
+        out.string(&entry.last_modified);
+        out.raw(b"}}");
+    }
+    out.end()
+}
+
 struct Writer {
     bytes: Vec<u8>,
     entries: usize,
@@ -167,6 +208,18 @@ impl Writer {
     }
     fn string(&mut self, text: &str) {
         self.raw(Value::from(text).to_string().as_bytes());
+    }
+    fn head(&mut self, self_link: &str, next_link: Option<&str>, total: Option<u64>) {
+        if let Some(total) = total {
+            self.raw(format!(",\"total\":{total}").as_bytes());
+        }
+        self.raw(b",\"link\":[{\"relation\":\"self\",\"url\":");
+        self.string(self_link);
+        if let Some(next) = next_link {
+            self.raw(b"},{\"relation\":\"next\",\"url\":");
+            self.string(next);
+        }
+        self.raw(b"}]");
     }
     fn entry(&mut self) {
         self.raw(if self.entries == 0 { b",\"entry\":[" } else { b"," });

@@ -22,6 +22,11 @@ impl Ins {
         let plausible = value.len() == 15 && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
         plausible.then(|| Self { oid, value: value.to_ascii_uppercase() })
     }
+    /// Whether a system is one of the INS: `urn:oid:<OID>` or the bare OID.
+    #[must_use]
+    pub fn is_system(system: &str) -> bool {
+        INS_OIDS.contains(&system.strip_prefix("urn:oid:").unwrap_or(system))
+    }
     /// The bare OID.
     #[must_use]
     pub fn oid(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Everything that a caller asks, parsed once. <https://hl7.org/fhir/R4/http.html>
 use super::identifier::Ins;
 use super::patch::Patch;
-use super::{Problem, Resource, ResourceType};
+use super::{IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use std::fmt;
 
@@ -59,6 +59,17 @@ pub enum SearchPlace {
 pub struct Parameters(pub Vec<(String, String)>);
 
 impl Parameters {
+    /// The query of a URL, percent-decoded.
+    ///
+    /// # Errors
+    /// `Malformed` where it cannot be decoded.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
+        if !is_decodable(query) {
+            return Err(undecodable());
+        }
+        serde_urlencoded::from_str(query).map(Self).map_err(|_undecodable| undecodable())
+    }
     /// Names only: what may be logged.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
@@ -68,6 +79,20 @@ impl Parameters {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
+fn is_decodable(query: &str) -> bool {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query;
+    while let Some((before, escape)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        bytes.push(byte);
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 impl fmt::Debug for Parameters {
@@ -310,6 +335,18 @@ impl Method {
     pub const fn reads(self) -> bool {
         matches!(self, Self::Get | Self::Head)
     }
+}
+
+/// `Prefer: return=` of a write. <https://hl7.org/fhir/R4/http.html#ops>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Return {
+    /// The resource.
+    #[default]
+    Representation,
+    /// Nothing.
+    Minimal,
+    /// An OperationOutcome.
+    OperationOutcome,
 }
 
 /// One entry of a batch or transaction.

@@ -72,6 +72,7 @@ impl<'a> Asker<'a> {
             caller: self.caller.clone(),
             interaction,
             lenient: false,
+            preference: None,
             none_match: None,
             modified_since: None,
             query,

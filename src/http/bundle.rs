@@ -3,7 +3,8 @@ use super::request::{self, Asked};
 use super::route::route;
 use super::sent::Sent;
 use crate::fhir::interaction::{BundleEntry, Method};
-use crate::fhir::{Interaction, IssueKind, Problem, Resource};
+use crate::fhir::media_type::{self, Format};
+use crate::fhir::{Interaction, IssueKind, Problem, Resource, check, json, xml};
 use crate::service::{Server, transaction};
 use serde_json::Value;
 
@@ -13,6 +14,8 @@ struct Parts {
     method: Option<Method>,
     url: Option<String>,
     resource: Option<Resource>,
+    /// Why the resource is none of R4, where that fails this entry alone.
+    fault: Option<Problem>,
     if_match: Option<String>,
     if_none_exist: Option<String>,
     if_none_match: Option<String>,
@@ -20,7 +23,8 @@ struct Parts {
 }
 
 /// A Bundle of type batch or transaction; a transaction that creates a Patient is an opening.
-pub(super) fn bundle(server: &Server, body: Resource, entries_max: usize) -> Result<Interaction, Problem> {
+pub(super) fn bundle(server: &Server, sent: Sent<'_>, entries_max: usize) -> Result<Interaction, Problem> {
+    let (body, faults) = read(sent)?;
     if body.get("resourceType").and_then(Value::as_str) != Some("Bundle") {
         return Err(Problem::at(IssueKind::Malformed, "resourceType", "Only a Bundle can be posted to the base"));
     }
@@ -36,7 +40,10 @@ pub(super) fn bundle(server: &Server, body: Resource, entries_max: usize) -> Res
     if entries.len() > entries_max {
         return Err(Problem::at(IssueKind::TooLarge, "Bundle.entry", format!("More than {entries_max} entries")));
     }
-    let parsed: Vec<Parts> = entries.into_iter().map(parts).collect();
+    let mut parsed: Vec<Parts> = entries.into_iter().map(parts).collect();
+    for (parts, fault) in parsed.iter_mut().zip(faults) {
+        parts.fault = fault;
+    }
     let creates_patient = |parts: &Parts| {
         let resource_type = parts.resource.as_ref().and_then(|resource| resource.get("resourceType")).and_then(Value::as_str);
         parts.method == Some(Method::Post) && resource_type == Some("Patient")
@@ -46,6 +53,51 @@ pub(super) fn bundle(server: &Server, body: Resource, entries_max: usize) -> Res
     }
     let entries = parsed.into_iter().enumerate().map(|(index, parts)| entry(server, index, parts)).collect();
     Ok(if is_transaction { Interaction::Transaction { entries } } else { Interaction::Batch { entries } })
+}
+
+/// The Bundle, checked. In a batch what is wrong with a resource is the fault of its entry alone; everywhere else of the whole.
+fn read(sent: Sent<'_>) -> Result<(Resource, Vec<Option<Problem>>), Problem> {
+    let Sent::Bytes { content_type, bytes } = sent else { return Ok((sent.resource()?, Vec::new())) };
+    if media_type::body_format(content_type)? == Format::Xml {
+        return Ok((xml::read(bytes)?, Vec::new()));
+    }
+    let mut body = json::parse_unchecked(bytes)?;
+    let is_batch = ["resourceType", "type"].map(|name| body.get(name).and_then(Value::as_str)) == [Some("Bundle"), Some("batch")];
+    if !is_batch {
+        return Problem::from_issues(check::check(&body)).map_or(Ok((body, Vec::new())), Err);
+    }
+    let entries =
+        |body: &mut Resource| body.get_mut("entry").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+    let mut without = Vec::new();
+    let mut resources = Vec::new();
+    for mut entry in entries(&mut body) {
+        let resource = entry.as_object_mut().and_then(|entry| entry.shift_remove("resource"));
+        resources.push(resource);
+        without.push(entry);
+    }
+    if !without.is_empty() {
+        body.insert("entry".into(), Value::Array(without));
+    }
+    if let Some(problem) = Problem::from_issues(check::check(&body)) {
+        return Err(problem);
+    }
+    let mut faults = Vec::with_capacity(resources.len());
+    let slots = body.get_mut("entry").and_then(Value::as_array_mut).into_iter().flatten();
+    for (index, (slot, resource)) in slots.zip(resources).enumerate() {
+        let Some(resource) = resource else {
+            faults.push(None);
+            continue;
+        };
+        let problem = match &resource {
+            Value::Object(resource) => Problem::from_issues(check::check(resource)),
+            _no_resource => Some(Problem::new(IssueKind::StructureInvalid, "The resource is not a JSON object")),
+        };
+        faults.push(problem.map(|problem| transaction::relocate(index, &problem)));
+        if let Some(slot) = slot.as_object_mut() {
+            slot.insert("resource".into(), resource);
+        }
+    }
+    Ok((body, faults))
 }
 
 fn parts(mut entry: Value) -> Parts {
@@ -59,7 +111,7 @@ fn parts(mut entry: Value) -> Parts {
         Some(Value::Object(resource)) => Some(resource),
         _ => None,
     };
-    Parts { full_url, method, url, resource, if_match, if_none_exist, if_none_match, if_modified_since }
+    Parts { full_url, method, url, resource, fault: None, if_match, if_none_exist, if_none_match, if_modified_since }
 }
 
 /// One entry. What is wrong with it is located in the Bundle already.
@@ -75,6 +127,9 @@ fn entry(server: &Server, index: usize, parts: Parts) -> BundleEntry {
 
 fn asked(server: &Server, index: usize, parts: Parts) -> Result<Interaction, Problem> {
     let at = |element: &str| format!("Bundle.entry[{index}].request.{element}");
+    if let Some(fault) = parts.fault {
+        return Err(fault);
+    }
     let Some(method) = parts.method else {
         return Err(Problem::at(IssueKind::RequiredMissing, at("method"), "The entry names no method of FHIR"));
     };

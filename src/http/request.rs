@@ -1,10 +1,10 @@
 //! From method, path, query, headers and body to an [`Interaction`], once. <https://hl7.org/fhir/R4/http.html>
 use super::bundle;
-use super::respond::{Return, Wishes};
+use super::respond::Wishes;
 use super::route::Route;
 use super::sent::Sent;
 use crate::fhir::identifier::Ins;
-use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, SearchPlace, Target, Then};
+use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, Return, SearchPlace, Target, Then};
 use crate::fhir::media_type;
 use crate::fhir::path::Path;
 use crate::fhir::resource_type::Home;
@@ -13,6 +13,7 @@ use crate::ids::Pid;
 use crate::search;
 use crate::service::Server;
 use crate::service::search::query_string;
+use crate::service::search_all::in_compartment;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use serde_json::Value;
@@ -22,27 +23,7 @@ const SHAPE: [&str; 2] = ["_format", "_pretty"];
 
 /// The query of a URL, percent-decoded; `_format` and `_pretty` stand apart.
 pub(crate) fn parameters(query: &str) -> Result<Parameters, Problem> {
-    let undecodable = || Problem::new(IssueKind::Malformed, "The query string cannot be decoded");
-    if !is_decodable(query) {
-        return Err(undecodable());
-    }
-    actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
-        .map(|pairs| Parameters(pairs.into_inner()))
-        .map_err(|_undecodable| undecodable())
-}
-
-/// Whether each `%` begins an escape, and the escapes are UTF-8: the decoder would search for what was not meant.
-fn is_decodable(query: &str) -> bool {
-    let mut bytes = Vec::with_capacity(query.len());
-    let mut rest = query;
-    while let Some((before, escape)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
-        bytes.push(byte);
-        rest = escape.get(2..).unwrap_or_default();
-    }
-    std::str::from_utf8(&bytes).is_ok()
+    Parameters::parse(query)
 }
 
 /// The same the other way: parameters as the query of a URL, for the trace of what pages search.
@@ -62,9 +43,10 @@ pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<W
     let format = media_type::negotiate(text(headers, header::ACCEPT), parameters.get("_format"))?;
     let prefer = text(headers, header::HeaderName::from_static("prefer")).unwrap_or_default();
     let preference = match preferred(prefer, "return") {
-        Some("minimal") => Return::Minimal,
-        Some("OperationOutcome") => Return::OperationOutcome,
-        Some(_) | None => Return::Representation,
+        Some("minimal") => Some(Return::Minimal),
+        Some("OperationOutcome") => Some(Return::OperationOutcome),
+        Some("representation") => Some(Return::Representation),
+        Some(_) | None => None,
     };
     Ok(Wishes {
         format,
@@ -161,14 +143,8 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
         }
         Route::HistorySystem => Ok(Interaction::History { place: HistoryPlace::System(SearchPlace::Cohort), parameters }),
         Route::Search { resource_type } => Ok(search_interaction(server, served_type(&resource_type)?, parameters)),
-        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters)?, parameters }),
-        Route::Compartment { id, resource_type } => {
-            let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
-            match resource_type.as_str() {
-                "*" => Ok(Interaction::SearchAll { place, parameters }),
-                name => Ok(Interaction::Search { resource_type: served_type(name)?, place, parameters }),
-            }
-        }
+        Route::SearchAll => Ok(Interaction::SearchAll { place: place_of_all(server, &parameters), parameters }),
+        Route::Compartment { id, resource_type } => compartment(server, &id, &resource_type, parameters),
         Route::Translation { id } => Ok(Interaction::Translation(target(server, "DocumentReference", &id)?)),
         Route::Document { id } => Ok(Interaction::Document { target: target(server, "Composition", &id)?, parameters }),
         Route::Everything { id } => Ok(Interaction::Everything { target: target(server, "Patient", &id)?, parameters }),
@@ -180,7 +156,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             let place = search_place(server, served_type("DocumentReference")?, &parameters);
             Ok(Interaction::DocRef { place, parameters })
         }
-        Route::Base => bundle::bundle(server, body.resource()?, entries_max),
+        Route::Base => bundle::bundle(server, body, entries_max),
         Route::Create { .. } | Route::Update { .. } | Route::Patch { .. } | Route::Delete { .. } => {
             change(server, Asked { route, parameters, if_match: etag, if_none_exist, raw, body })
         }
@@ -293,16 +269,31 @@ fn conditional(server: &Server, resource_type: ResourceType, criteria: Parameter
     Interaction::Conditional { resource_type, place, criteria, then }
 }
 
+/// `Patient/[id]/[type]?...`, `Patient/[id]/*`: a search in that record.
+fn compartment(server: &Server, id: &str, resource_type: &str, parameters: Parameters) -> Result<Interaction, Problem> {
+    let place = SearchPlace::Record(named(server, &format!("Patient/{id}")));
+    if resource_type == "*" {
+        return Ok(Interaction::SearchAll { place, parameters });
+    }
+    let resource_type = served_type(resource_type)?;
+    if !in_compartment(resource_type) {
+        let text = format!("{resource_type} is not in the Patient compartment");
+        return Err(Problem::new(IssueKind::ResourceNotFound, text));
+    }
+    Ok(Interaction::Search { resource_type, place, parameters })
+}
+
 /// Where a search over several types looks: in the record that a parameter names for one of them, or in the directory where
 /// all of them live there.
-fn place_of_all(server: &Server, parameters: &Parameters) -> Result<SearchPlace, Problem> {
+fn place_of_all(server: &Server, parameters: &Parameters) -> SearchPlace {
     let listed = parameters.0.iter().filter(|(name, _)| name == "_type").flat_map(|(_, value)| value.split(','));
-    let types = listed.map(served_type).collect::<Result<Vec<_>, _>>()?;
+    // What is no type is refused by the search, as a parameter.
+    let types: Vec<ResourceType> = listed.filter_map(|name| served_type(name).ok()).collect();
     if !types.is_empty() && types.iter().all(|resource_type| resource_type.home() == Home::Directory) {
-        return Ok(SearchPlace::Directory);
+        return SearchPlace::Directory;
     }
     let of_types = types.into_iter().map(|resource_type| search_place(server, resource_type, parameters));
-    Ok(of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort))
+    of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort)
 }
 
 /// A type that this server has; `Binaire` and `Questionnaire` are the same 404.
@@ -333,6 +324,8 @@ fn search_interaction(server: &Server, resource_type: ResourceType, parameters: 
         && name == "identifier"
         && !value.contains(',')
         && let Some((system, value)) = value.split_once('|')
+        && Ins::is_system(system)
+        && !value.is_empty()
     {
         return Interaction::Existence { ins: Ins::new(system, value) };
     }

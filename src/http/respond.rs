@@ -3,6 +3,7 @@ use super::body;
 use super::capability::Statement;
 use crate::audit::{Body, Outcome};
 use crate::clock::Millis;
+use crate::fhir::interaction::Return;
 use crate::fhir::media_type::Format;
 use crate::fhir::outcome::operation_outcome;
 use crate::fhir::{Issue, IssueKind, Problem, xml};
@@ -25,25 +26,13 @@ pub(crate) struct Wishes {
     /// `Accept-Encoding: gzip`.
     pub(crate) gzip: bool,
     /// `Prefer: return=`.
-    pub(crate) preference: Return,
+    pub(crate) preference: Option<Return>,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { format: Format::Json, pretty: false, gzip: false, preference: Return::Representation }
+        Self { format: Format::Json, pretty: false, gzip: false, preference: None }
     }
-}
-
-/// `Prefer: return=` of a write. <https://hl7.org/fhir/R4/http.html#ops>
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Return {
-    /// The resource.
-    #[default]
-    Representation,
-    /// Nothing.
-    Minimal,
-    /// An OperationOutcome.
-    OperationOutcome,
 }
 
 /// The answer of an interaction: only what was recorded can leave.
@@ -111,7 +100,7 @@ async fn answer(outcome: Outcome, wishes: &Wishes, base: &str) -> HttpResponse {
         }
         Body::Fhir(bytes) => {
             let written = matches!(outcome.status, 200 | 201) && outcome.location.is_some();
-            let bytes = match wishes.preference {
+            let bytes = match wishes.preference.unwrap_or_default() {
                 Return::Minimal if written => return response.finish(),
                 Return::OperationOutcome if written => done(&outcome.remarks),
                 Return::Representation | Return::Minimal | Return::OperationOutcome => bytes,

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::fhir::interaction::{Method, Parameters};
 use crate::fhir::{Interaction, IssueKind, Problem};
 use crate::service;
+use crate::store::Recorded;
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -61,35 +62,26 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
         Ok((_, parameters)) => parse(&request, payload, &state, &caller, parameters).await,
         Err(problem) => Err(problem),
     };
-    let allowed = match parsed {
-        Ok(interaction) if matches!(interaction, Interaction::Existence { .. }) => {
-            state.limits.existence(&caller).map(|()| interaction).map_err(|problem| (problem, Action::Existence))
-        }
-        parsed => parsed.map_err(|problem| (problem, route::action(method, path))),
-    };
     let id = counted::id(&request);
-    match allowed {
+    match parsed.map_err(|problem| (problem, route::action(method, path))) {
         Ok(interaction) => {
             counted::name(&request, interaction.code());
             let query = request::query_text(&interaction, request.query_string());
-            let tells = request::names_by_ins(&interaction);
             let asked = service::Request {
-                caller: caller.clone(),
+                caller,
                 interaction,
                 lenient: request::lenient(request.headers()),
+                preference: wishes.preference,
                 none_match: text(request.headers(), header::IF_NONE_MATCH).and_then(request::version_of),
                 modified_since: request::modified_since(&request),
                 query,
-                id: id.clone(),
+                id,
             };
-            let mut recorded = service::answer(Arc::clone(&state.server), asked).await;
-            // The refusal of a write that names an INS tells whether the person has a record: it counts like the question.
-            if tells
-                && matches!(recorded.status(), 400..=499)
-                && let Err(problem) = state.limits.existence(&caller)
-            {
-                recorded = service::refuse(&state.server, caller, &problem, Action::Create, &id).await;
-            }
+            let recorded = if matches!(asked.interaction, Interaction::Batch { .. }) {
+                service::batch::batch(&state.server, asked, async |one| bounded(&state, one).await).await
+            } else {
+                bounded(&state, asked).await
+            };
             respond::respond(recorded, &wishes, state.server.base()).await
         }
         Err((problem, action)) => {
@@ -98,6 +90,37 @@ async fn dispatch(request: HttpRequest, payload: web::Payload, state: web::Data<
             explain(&mut response, &problem);
             response
         }
+    }
+}
+
+/// One interaction, within the bound of the question whether a person has a record (DESIGN section 5).
+async fn bounded(state: &State, asked: service::Request) -> Recorded {
+    let (caller, id) = (asked.caller.clone(), asked.id.clone());
+    for _ in 0..questions(&asked.interaction) {
+        if let Err(problem) = state.limits.existence(&caller) {
+            return service::refuse(&state.server, caller, &problem, Action::Existence, &id).await;
+        }
+    }
+    let tells = request::names_by_ins(&asked.interaction);
+    let recorded = service::answer(Arc::clone(&state.server), asked).await;
+    // The refusal of a write that names an INS tells whether the person has a record: it counts like the question.
+    if tells
+        && matches!(recorded.status(), 400..=499)
+        && let Err(problem) = state.limits.existence(&caller)
+    {
+        return service::refuse(&state.server, caller, &problem, Action::Create, &id).await;
+    }
+    recorded
+}
+
+/// How often an interaction asks whether a person has a record.
+fn questions(interaction: &Interaction) -> usize {
+    match interaction {
+        Interaction::Existence { .. } => 1,
+        Interaction::Transaction { entries } => {
+            entries.iter().filter_map(|entry| entry.interaction.as_ref().ok()).map(questions).sum()
+        }
+        _other => 0,
     }
 }
 

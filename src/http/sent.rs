@@ -5,6 +5,7 @@ use crate::fhir::interaction::Parameters;
 use crate::fhir::media_type::{self, Format};
 use crate::fhir::patch::Patch;
 use crate::fhir::{IssueKind, Problem, Resource, json, xml};
+use base64::Engine;
 use serde_json::Value;
 
 /// The body of what is asked.
@@ -32,10 +33,18 @@ impl Sent<'_> {
         }
     }
 
-    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch.
+    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch, or a Binary that has
+    /// a patch of another language under its media type. <https://hl7.org/fhir/R4/http.html#patch>
     pub(super) fn patch(self) -> Result<Patch, Problem> {
         match self {
             Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
+            Self::Resource(Some(binary)) if binary.get("resourceType").and_then(Value::as_str) == Some("Binary") => {
+                let content_type = binary.get("contentType").and_then(Value::as_str);
+                let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
+                let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
+                let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
+                Patch::parse(content_type, &bytes)
+            }
             entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
         }
     }

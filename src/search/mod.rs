@@ -13,7 +13,17 @@
 //!   only ends inside the day of `ge` does not match.
 //! - A number of a resource is a point; the precision of the value searched makes the interval.
 //! - Amounts of substance (`mol`) compare with each other only, although UCUM takes a mole for a number.
-//! - What stands behind a chain must be exact, so that a chain stays one statement.
+//! - What stands behind a chain, where bodies decide on it, is looked for before ([`Behind`]): at most 20,000 resources, in the
+//!   scope of the search, else `too-costly`. All else of a chain stays one statement.
+//! - `_filter` is decided on bodies; conditions that must hold in any case bound it in the tables. `and` and `or` bind alike.
+//! - Value sets and code systems are those of the directory. At most 1,000 codes are exact, at most 20,000 are looked for;
+//!   what cannot be evaluated is 400. A code without a system is in no value set.
+//! - `:above` and `:below` of a URI go by whole segments of its path; a URN is above and below itself alone.
+//! - `_text` and `_content` find all their words, as parts of words, without case and accents, in the narrative or anywhere.
+//! - `_list` takes Lists of the record by id, not the functional lists (`$current-...`). `near`, `_query` and `_contained=true`
+//!   are not served: 400 that says so. `_revinclude` names a type; `:iterate` goes on four times.
+//! - `_sort`: what has no value comes last in both directions. By texts, or by more than two ranges, bodies order at most 20,000
+//!   matches.
 //! - An identifier that named the record is not looked for again: the scope fulfils it.
 //! - Data of a replaced document are left out at every level of a query (root, chain, `_has`) that does not name `_tag` or
 //!   `_id`. Of a result that a report repeats (`reported-previous`) the same where the record has the original: behind

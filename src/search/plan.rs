@@ -94,6 +94,9 @@ pub struct Behind {
     pub places: Option<Arc<Vec<(Pid, Rid)>>>,
 }
 
+/// Looks for what stands behind a condition.
+pub type Find<'a, E> = dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E> + 'a;
+
 impl PartialEq for Behind {
     fn eq(&self, other: &Self) -> bool {
         self.about == other.about
@@ -166,7 +169,7 @@ impl Predicate {
     ///
     /// # Errors
     /// Those of `find`.
-    pub fn resolved<E>(&self, find: &mut dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E>) -> Result<Self, E> {
+    pub fn resolved<E>(&self, find: &mut Find<'_, E>) -> Result<Self, E> {
         Ok(match self {
             Self::Behind(behind) if behind.places.is_none() => {
                 Self::Behind(Behind { places: Some(find(behind)?), ..behind.clone() })
@@ -188,10 +191,7 @@ impl Predicate {
     }
 }
 
-fn all_resolved<E>(
-    list: &[Predicate],
-    find: &mut dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E>,
-) -> Result<Vec<Predicate>, E> {
+fn all_resolved<E>(list: &[Predicate], find: &mut Find<'_, E>) -> Result<Vec<Predicate>, E> {
     list.iter().map(|predicate| predicate.resolved(find)).collect()
 }
 
@@ -206,7 +206,7 @@ impl Plan {
     ///
     /// # Errors
     /// Those of `find`.
-    pub fn resolved<E>(&self, find: &mut dyn FnMut(&Behind) -> Result<Arc<Vec<(Pid, Rid)>>, E>) -> Result<Self, E> {
+    pub fn resolved<E>(&self, find: &mut Find<'_, E>) -> Result<Self, E> {
         let predicates = all_resolved(&self.predicates, find)?;
         Ok(Self { resource_type: self.resource_type, predicates, recheck: self.recheck, sort: self.sort.clone() })
     }

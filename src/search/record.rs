@@ -4,6 +4,7 @@ use super::kind::token::TokenValue;
 use super::kind::{split, unescape};
 use super::registry::{Kind, Parameter, registry};
 use crate::fhir::ResourceType;
+use crate::fhir::identifier::Ins;
 use crate::fhir::interaction::Parameters;
 use crate::fhir::path::type_in_url;
 use std::fmt;
@@ -20,6 +21,15 @@ pub enum RecordParameter {
         /// Value.
         value: String,
     },
+}
+
+impl RecordParameter {
+    fn may_be_ins(&self) -> bool {
+        match self {
+            Self::Identifier { system: Some(system), .. } => Ins::is_system(system),
+            Self::Identifier { system: None, .. } | Self::Reference(_) => true,
+        }
+    }
 }
 
 impl fmt::Debug for RecordParameter {
@@ -44,7 +54,8 @@ pub(super) fn record_parameter(resource_type: ResourceType, name: &str, value: &
     if resource_type.name() == "Patient" {
         return match name {
             "_id" => reference(value),
-            "identifier" => identifier(value),
+            // By an identifier of another kind (a hospital's number) the caller's patients are searched.
+            "identifier" => identifier(value).filter(RecordParameter::may_be_ins),
             _ => None,
         };
     }
@@ -127,6 +138,13 @@ mod tests {
             assert_eq!(of("DocumentReference", &[(name, "urn:oid:1.2|3")]), identifier(Some("urn:oid:1.2"), "3"), "{name}");
         }
         assert_eq!(of("Patient", &[("identifier", "3")]), identifier(None, "3"));
+    }
+
+    #[test]
+    fn an_identifier_of_another_kind_than_the_ins_searches_the_patients_of_the_caller() {
+        assert_eq!(of("Patient", &[("identifier", "urn:oid:1.2|3")]), None);
+        let ins = "urn:oid:1.2.250.1.213.1.4.10|279035121518989";
+        assert_eq!(of("Patient", &[("identifier", ins)]), identifier(Some("urn:oid:1.2.250.1.213.1.4.10"), "279035121518989"));
     }
 
     #[test]

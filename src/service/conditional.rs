@@ -4,8 +4,9 @@
 //! The record is locked before it is matched, so that of several clients one wins, whatever the spelling of the criteria.
 //! Only what the caller may see is counted. Criteria that name no record are matched over the records that authorise him, then
 //! again in the one record that was found.
+use super::matched::{Found, Sought, matched};
 use super::submit_document::Deposits;
-use super::{Context, Entered, Request, Server, alias, enter, perform, read, search};
+use super::{Context, Entered, Request, Server, alias, enter, perform, read};
 use crate::audit::Outcome;
 use crate::auth::Caller;
 use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target, Then};
@@ -42,7 +43,6 @@ pub(super) struct Asked<'a> {
 struct Conditional<'a> {
     server: &'a Server,
     request: &'a Request,
-    deposits: &'a Deposits,
     unit: &'a Unit,
     resource_type: ResourceType,
     criteria: &'a Parameters,
@@ -56,11 +56,18 @@ enum Matched {
     Several,
 }
 
+/// What follows a match.
+pub(super) enum Next {
+    /// An interaction, decided like a request of its own.
+    Do(Box<Interaction>),
+    /// Nothing: the POST is ignored, because this is here.
+    Ignored(Box<Stored>),
+}
+
 /// Matches, then does what is asked with the result.
 ///
 /// # Errors
-/// 400 for criteria that select nothing or are not known (412 for If-None-Exist without criteria), 412 for several matches,
-/// and what the interaction that follows refuses.
+/// What [`next`] refuses, and the interaction that follows.
 pub(super) fn conditional(
     server: &Server,
     request: &Request,
@@ -69,31 +76,53 @@ pub(super) fn conditional(
     asked: &Asked<'_>,
     entered: &mut Entered,
 ) -> Result<Outcome, Problem> {
+    match next(server, request, unit, asked, entered)? {
+        Next::Do(interaction) => {
+            let request = Request { interaction: *interaction, ..request.clone() };
+            let request = alias::resolved_record(unit, request)?;
+            let (access, facts) = enter(&request, &request.interaction, unit, entered)?;
+            let context = Context { server, unit, request: &request, facts: facts.as_ref(), within: None };
+            perform(&context, &access, &request.interaction, deposits.get(0))
+        }
+        Next::Ignored(stored) => Ok(ignored(server, request, unit, *stored)),
+    }
+}
+
+/// Matches, and says what follows.
+///
+/// # Errors
+/// 400 for criteria that select nothing or are not known (412 for If-None-Exist without criteria), 412 for several matches.
+pub(super) fn next(
+    server: &Server,
+    request: &Request,
+    unit: &Unit,
+    asked: &Asked<'_>,
+    entered: &mut Entered,
+) -> Result<Next, Problem> {
     let Asked { resource_type, criteria, .. } = *asked;
     check_criteria(asked)?;
-    let one = Conditional { server, request, deposits, unit, resource_type, criteria };
+    let one = Conditional { server, request, unit, resource_type, criteria };
     let mut place = asked.place.clone();
     if let SearchPlace::Record(record) = &mut place {
         alias::resolve_record(unit, record)?;
     }
-    match asked.then {
+    let follows = match asked.then {
         Then::Create(created) => match one.matched_for_write(&place, entered)? {
-            Matched::None => one.go_on(created, entered),
-            Matched::One(stored) => Ok(one.ignored(*stored)),
-            Matched::Several => Err(several()),
+            Matched::None => (**created).clone(),
+            Matched::One(stored) => return Ok(Next::Ignored(stored)),
+            Matched::Several => return Err(several()),
         },
         Then::Update { record, if_match, body } => match one.matched_for_write(&place, entered)? {
-            Matched::None => one.go_on(&one.create(record.clone(), *if_match, body.clone())?, entered),
-            Matched::One(stored) => one.go_on(&one.update(&stored, record.clone(), *if_match, body)?, entered),
-            Matched::Several => Err(several()),
+            Matched::None => one.create(record.clone(), *if_match, body.clone())?,
+            Matched::One(stored) => one.update(&stored, record.clone(), *if_match, body)?,
+            Matched::Several => return Err(several()),
         },
         Then::Patch { if_match, patch } => match one.found(&place, entered)? {
-            Matched::None => Err(Problem::new(IssueKind::ResourceNotFound, "No such resource here")),
+            Matched::None => return Err(Problem::new(IssueKind::ResourceNotFound, "No such resource here")),
             Matched::One(stored) => {
-                let patch = Interaction::Patch { target: one.target(&stored)?, if_match: *if_match, patch: patch.clone() };
-                one.go_on(&patch, entered)
+                Interaction::Patch { target: one.target(&stored)?, if_match: *if_match, patch: patch.clone() }
             }
-            Matched::Several => Err(several()),
+            Matched::Several => return Err(several()),
         },
         Then::Delete { if_match } => {
             let target = match one.found(&place, entered)? {
@@ -101,9 +130,19 @@ pub(super) fn conditional(
                 Matched::One(stored) => one.target(&stored)?,
                 Matched::Several => return Err(several()),
             };
-            one.go_on(&Interaction::Delete { target, if_match: *if_match }, entered)
+            Interaction::Delete { target, if_match: *if_match }
         }
-    }
+    };
+    Ok(Next::Do(Box::new(follows)))
+}
+
+/// 200 with what is here: the POST is ignored.
+pub(super) fn ignored(server: &Server, request: &Request, unit: &Unit, stored: Stored) -> Outcome {
+    let request = Request { none_match: None, modified_since: None, ..request.clone() };
+    let context = Context { server, unit, request: &request, facts: None, within: None };
+    let id = stored.id().unwrap_or_default();
+    let location = Some(format!("{}/{id}/_history/{}", stored.resource_type, stored.version));
+    Outcome { location, ..read::found(&context, stored) }
 }
 
 fn check_criteria(asked: &Asked<'_>) -> Result<(), Problem> {
@@ -160,19 +199,15 @@ impl Conditional<'_> {
 
     fn search(&self, place: &SearchPlace, entered: &mut Entered) -> Result<(Matched, Option<Problem>), Problem> {
         self.hold(place)?;
-        let search =
-            Interaction::Search { resource_type: self.resource_type, place: place.clone(), parameters: self.criteria.clone() };
-        // What is not known is never left out of criteria: fewer criteria match more.
-        let request = Request { interaction: search, lenient: false, ..self.request.clone() };
-        let (access, facts) = enter(&request, &request.interaction, self.unit, entered)?;
-        let context = Context { server: self.server, unit: self.unit, request: &request, facts: facts.as_ref() };
-        let mut found = search::matching(&context, &access, self.resource_type, self.criteria, 2)?.into_iter();
+        let sought = Sought { resource_type: self.resource_type, place, criteria: self.criteria };
+        let Found { resources, otherwise, .. } = matched(self.server, self.request, self.unit, &sought, entered)?;
+        let mut found = resources.into_iter();
         let matched = match (found.next(), found.next()) {
             (None, _) => Matched::None,
             (Some(one), None) => Matched::One(Box::new(one)),
             (Some(_), Some(_)) => Matched::Several,
         };
-        Ok((matched, access.permit().otherwise().map(|denial| denial.problem.clone())))
+        Ok((matched, otherwise))
     }
 
     /// Locks what is matched, before it is matched. Patients without INS are matched over several records: they are created
@@ -189,24 +224,6 @@ impl Conditional<'_> {
             Some(facts) => self.unit.hold(facts.pid),
             None => Ok(()),
         }
-    }
-
-    /// The interaction that follows, decided like a request of its own.
-    fn go_on(&self, interaction: &Interaction, entered: &mut Entered) -> Result<Outcome, Problem> {
-        let request = Request { interaction: interaction.clone(), ..self.request.clone() };
-        let request = alias::resolved_record(self.unit, request)?;
-        let (access, facts) = enter(&request, &request.interaction, self.unit, entered)?;
-        let context = Context { server: self.server, unit: self.unit, request: &request, facts: facts.as_ref() };
-        perform(&context, &access, &request.interaction, self.deposits.get(0))
-    }
-
-    /// 200 with what is here: the POST is ignored.
-    fn ignored(&self, stored: Stored) -> Outcome {
-        let request = Request { none_match: None, modified_since: None, ..self.request.clone() };
-        let context = Context { server: self.server, unit: self.unit, request: &request, facts: None };
-        let id = stored.id().unwrap_or_default();
-        let location = Some(format!("{}/{id}/_history/{}", stored.resource_type, stored.version));
-        Outcome { location, ..read::found(&context, stored) }
     }
 
     /// What a conditional update without match creates: with an id it is an update-as-create.

@@ -21,7 +21,7 @@ pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -
     let facts = context.record()?;
     let body = prepared(context, body)?;
     let labels = labels(&body)?;
-    let new = draft(context, access, Draft { pid: facts.pid, rid: context.unit.next_rid(), version: 1, body, origin: None })?;
+    let new = draft(context, access, Draft { pid: facts.pid, rid: context.new_rid(), version: 1, body, origin: None })?;
     let new = NewResource { labels, ..new };
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     derive(context, access)?;

@@ -7,7 +7,6 @@ use crate::ids::{Pid, Rid};
 use crate::search::{self, ExtractContext};
 use crate::store::{self, Access, NewResource};
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// A resource before its bytes: where it goes, which version, what it says.
 pub(crate) struct Draft {
@@ -113,15 +112,28 @@ pub(super) fn written(context: &Context<'_>, access: &Access, pid: Pid, new: &Ne
 /// A reference to what is not here is 422.
 pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceType, body: &Resource) -> Result<Outcome, Problem> {
     let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
-    let rid = context.unit.next_rid();
+    let new = prepared(context, access, resource_type, body)?;
+    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
+    let event = context.event_on(Action::Create, 201, resource_type, pid, new.rid);
+    Ok(created(context, access, pid, &new, vec![event]))
+}
+
+/// A new resource as it will be stored.
+///
+/// # Errors
+/// A reference to what is not here is 422.
+pub(super) fn prepared(
+    context: &Context<'_>,
+    access: &Access,
+    resource_type: ResourceType,
+    body: &Resource,
+) -> Result<NewResource, Problem> {
+    let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
     let mut body = body.clone();
     forget_claims(&mut body, None);
     name_record(context, resource_type, &mut body)?;
-    references::check(context, access, pid, &body, &HashSet::new())?;
-    let new = draft(context, access, Draft { pid, rid, version: 1, body, origin: None })?;
-    store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
-    let event = context.event_on(Action::Create, 201, resource_type, pid, rid);
-    Ok(created(context, access, pid, &new, vec![event]))
+    references::check(context, access, pid, &body)?;
+    draft(context, access, Draft { pid, rid: context.new_rid(), version: 1, body, origin: None })
 }
 
 /// Makes each reference that names the person of the record literal; one that names another person is refused.

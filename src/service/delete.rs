@@ -19,7 +19,7 @@ pub(super) fn delete(context: &Context<'_>, access: &Access, target: &Target, if
         Standing::Here(stored) => {
             // Only what this caller sees is counted, so that a refusal tells him nothing that he could not have searched. A
             // hidden resource keeps its reference to what is gone, as every older version does: its readers are told 410.
-            if store::resource_referred(context.unit, access, stored.rid)? {
+            if store::resource_referred(context.unit, access, stored.rid, &context.leaving(stored.pid))? {
                 let text = "Other resources refer to this one: change them first";
                 return Err(Problem::new(IssueKind::Conflict, text));
             }

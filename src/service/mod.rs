@@ -2,7 +2,7 @@
 //!
 //! [`answer`] is the one way through: facts, `decide`, open, the use case, the trace.
 mod alias;
-mod batch;
+pub mod batch;
 pub mod capabilities;
 mod change;
 mod conditional;
@@ -18,12 +18,14 @@ mod history;
 mod include;
 mod labels;
 mod lastn;
+mod matched;
 pub mod open_record;
 mod patch_resource;
 pub mod read;
 pub mod references;
 pub mod retrieve_document;
 pub mod search;
+pub(crate) mod search_all;
 pub mod submit_document;
 mod terminology;
 pub mod transaction;
@@ -35,7 +37,7 @@ mod withdraw;
 use crate::audit::{Action, Event, EventOutcome, Outcome};
 use crate::auth::Caller;
 use crate::config::Settings;
-use crate::fhir::interaction::{HistoryPlace, Target, Then};
+use crate::fhir::interaction::{HistoryPlace, Return, Target, Then};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, Facts};
@@ -45,6 +47,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use submit_document::{Deposits, Preparation};
+use transaction::Within;
 
 /// What every use case needs besides the transaction: settings, keys, the base URL.
 pub struct Server {
@@ -137,6 +140,8 @@ pub struct Request {
     pub interaction: Interaction,
     /// `Prefer: handling=lenient`.
     pub lenient: bool,
+    /// `Prefer: return=`: what the answers to the entries of a Bundle hold; of a single write the border decides.
+    pub preference: Option<Return>,
     /// Version that the client has (If-None-Match).
     pub none_match: Option<i64>,
     /// Time of the client's copy (If-Modified-Since), milliseconds.
@@ -145,6 +150,23 @@ pub struct Request {
     pub query: Option<String>,
     /// X-Request-Id.
     pub id: String,
+}
+
+impl Request {
+    /// Another request of the same caller, with what holds for all of them.
+    pub(crate) fn with(&self, interaction: Interaction) -> Self {
+        let Self { caller, lenient, preference, id, .. } = self;
+        Self {
+            caller: caller.clone(),
+            interaction,
+            lenient: *lenient,
+            preference: *preference,
+            none_match: None,
+            modified_since: None,
+            query: None,
+            id: id.clone(),
+        }
+    }
 }
 
 /// The unit of work of one interaction: who asks, when, on which record.
@@ -157,6 +179,8 @@ pub struct Context<'a> {
     pub request: &'a Request,
     /// Facts of the record concerned.
     pub facts: Option<&'a Facts>,
+    /// What the other entries of its transaction do; none where it is no entry of one.
+    pub(crate) within: Option<&'a Within<'a>>,
 }
 
 impl Context<'_> {
@@ -166,8 +190,11 @@ impl Context<'_> {
         let (resource_type, id) = self.server.local(reference)?;
         let (pid, rid) = match self.server.store.id_cipher().open(id) {
             Some(place) => place,
-            // A fault of the database has failed the unit: nothing of it leaves.
-            None => store::alias_find(self.unit, resource_type, id).ok().flatten()?,
+            None => match self.within.and_then(|within| within.links.chosen(resource_type, id)) {
+                Some(place) => place,
+                // A fault of the database has failed the unit: nothing of it leaves.
+                None => store::alias_find(self.unit, resource_type, id).ok().flatten()?,
+            },
         };
         Some((resource_type, pid, rid))
     }
@@ -176,6 +203,21 @@ impl Context<'_> {
     #[must_use]
     pub fn place(&self, reference: &str) -> Option<(Pid, Rid)> {
         self.resolve(reference).map(|(_, pid, rid)| (pid, rid))
+    }
+
+    /// The number of a resource that this makes: in a transaction one that its other entries know already.
+    pub(crate) fn new_rid(&self) -> Rid {
+        self.within.and_then(|within| within.rid).unwrap_or_else(|| self.unit.next_rid())
+    }
+
+    /// Whether another entry of the same transaction makes this resource.
+    pub(crate) fn is_coming(&self, target: (ResourceType, Pid, Rid)) -> bool {
+        self.within.is_some_and(|within| within.links.is_coming(target))
+    }
+
+    /// What the same transaction deletes in a record: its references hold nothing back.
+    pub(crate) fn leaving(&self, pid: Pid) -> Vec<Rid> {
+        self.within.map(|within| within.links.leaving(pid)).unwrap_or_default()
     }
 
     /// A row of the trace for this request.
@@ -216,11 +258,9 @@ impl Context<'_> {
     }
 }
 
-/// Answers a request: the one way through the layers. The trace is durable before this returns.
+/// Answers a request: the one way through the layers. The trace is durable before this returns. A batch is several requests
+/// ([`batch::batch`]).
 pub async fn answer(server: Arc<Server>, request: Request) -> Recorded {
-    if matches!(request.interaction, Interaction::Batch { .. }) {
-        return batch::batch(server, request).await;
-    }
     let store = server.store.clone();
     let request = Arc::new(request);
     // Before the unit, so that no other writer waits for it.
@@ -237,7 +277,7 @@ fn run(server: &Server, request: &Request, deposits: &Deposits, unit: &Unit) -> 
     match attempt(server, request, deposits, unit, &mut entered) {
         Ok(outcome) => outcome,
         Err(problem) => {
-            let context = Context { server, unit, request, facts: None };
+            let context = Context { server, unit, request, facts: None, within: None };
             let events = entered.concerned().into_iter().map(|pid| failure(&context, pid, &problem));
             Outcome::problem(&problem, events.collect())
         }
@@ -288,7 +328,7 @@ fn attempt(
     }
     let request = alias::resolved(unit, request)?;
     let (request, access, facts) = alias::enter(request, unit, entered)?;
-    let context = Context { server, unit, request: &request, facts: facts.as_ref() };
+    let context = Context { server, unit, request: &request, facts: facts.as_ref(), within: None };
     perform(&context, &access, &request.interaction, deposits.get(0))
 }
 
@@ -343,7 +383,7 @@ pub(crate) fn perform(
             find_events::find_events(context, access, parameters)
         }
         Interaction::Search { resource_type, parameters, .. } => search::search(context, access, *resource_type, parameters),
-        Interaction::SearchAll { parameters, .. } => search::search_all(context, access, parameters),
+        Interaction::SearchAll { parameters, .. } => search_all::search_all(context, access, parameters),
         Interaction::History { place, parameters } => history::history(context, access, place, parameters),
         Interaction::Translation(target) => translation::translation(context, access, target),
         Interaction::Document { target, parameters } => document::document(context, access, target, parameters),

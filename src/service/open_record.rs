@@ -8,6 +8,7 @@ use crate::auth::Caller;
 use crate::fhir::bundle::EntryResponse;
 use crate::fhir::consent::{ConsentFrame, Party};
 use crate::fhir::identifier::Ins;
+use crate::fhir::interaction::{Method, Return};
 use crate::fhir::names::Names;
 use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, bundle, td02};
 use crate::ids::{Pid, Rid};
@@ -131,7 +132,9 @@ fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource],
     if let Some(patient) = new.first() {
         order.insert(position.min(order.len()), patient);
     }
-    let entries = order.into_iter().map(|resource| of_outcome(created(context, access, pid, resource, Vec::new())));
+    let preference = context.request.preference.or(Some(Return::Representation));
+    let answer = |resource| of_outcome(created(context, access, pid, resource, Vec::new()), Method::Post, preference);
+    let entries = order.into_iter().map(answer);
     let entries: Vec<EntryResponse> = entries.collect();
     Outcome::new(200, Body::Fhir(bundle::transaction_response(&entries)), events)
 }

@@ -12,18 +12,12 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 /// Checks that every literal reference leads to a resource of this record or of the directory, all with one look-up.
-/// `coming` is what the same Bundle brings.
+/// What the same transaction brings is here already.
 ///
 /// # Errors
 /// [`IssueKind::ReferenceUnresolved`] with the location of the first that does not. What the caller may not see is not
 /// here either.
-pub(super) fn check(
-    context: &Context<'_>,
-    access: &Access,
-    pid: Pid,
-    resource: &Resource,
-    coming: &HashSet<(ResourceType, Pid, Rid)>,
-) -> Result<(), Problem> {
+pub(super) fn check(context: &Context<'_>, access: &Access, pid: Pid, resource: &Resource) -> Result<(), Problem> {
     let server = context.server;
     let mut found: Vec<(String, String)> = Vec::new();
     reference::references(resource, &mut |path, object| {
@@ -39,7 +33,9 @@ pub(super) fn check(
     // The Patient is named by every caller who may write in the record, also by one who reads nothing there.
     let is_patient =
         |target: (ResourceType, Pid, Rid)| (target.1, target.2) == (pid, Rid::PATIENT) && target.0.name() == "Patient";
-    let is_given = |target: (ResourceType, Pid, Rid)| is_patient(target) || (target.1 == pid && coming.contains(&target));
+    let is_given = |target: (ResourceType, Pid, Rid)| {
+        is_patient(target) || (matches!(target.1, one if one == pid || one == Pid::DIRECTORY) && context.is_coming(target))
+    };
     let sought = targets.iter().flatten().filter(|target| !is_given(**target));
     let places: Vec<(Pid, Rid)> =
         sought.filter(|target| target.1 == pid || target.1 == Pid::DIRECTORY).map(|target| (target.1, target.2)).collect();

@@ -8,13 +8,15 @@ use super::include::includes;
 use super::terminology::Shelf;
 use crate::audit::{Action, Body, Event, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
+use crate::fhir::identifier::Ins;
 use crate::fhir::interaction::{Parameters, SearchPlace};
 use crate::fhir::outcome::operation_outcome;
-use crate::fhir::{Interaction, Problem, Resource, ResourceType};
+use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::ReadScope;
 use crate::search::{
-    self, Behind, Key, Library, MatchContext, NoLibrary, ParseContext, Plan, Predicate, Query, Sort, SortKeys, Summary, Total,
+    self, Behind, Key, Library, MatchContext, NoLibrary, ParseContext, Plan, Predicate, Query, RecordParameter, Sort, SortKeys,
+    Summary, Total,
 };
 use crate::store::{self, Access, Cursor, Page, PageRequest, Stored};
 use serde_json::Value;
@@ -67,7 +69,8 @@ fn parse_with(
         lenient: context.request.lenient,
         now: context.unit.now(),
         pid: match context.request.interaction {
-            Interaction::Search { place: SearchPlace::Directory, .. } => Some(Pid::DIRECTORY),
+            Interaction::Search { place: SearchPlace::Directory, .. }
+            | Interaction::SearchAll { place: SearchPlace::Directory, .. } => Some(Pid::DIRECTORY),
             _ => context.facts.map(|facts| facts.pid),
         },
         library,
@@ -87,6 +90,7 @@ pub fn search(
     parameters: &Parameters,
 ) -> Result<Outcome, Problem> {
     let (cursor, parameters) = take_cursor(parameters);
+    check_person(context, resource_type, &parameters)?;
     let query = asked(context, access, resource_type, &parameters)?;
     // "If _count has the value 0, this shall be treated the same as _summary=count."
     let only_count = query.summary == Summary::Count || query.count == 0;
@@ -102,36 +106,39 @@ pub fn search(
         return Err(denial.problem.clone());
     }
     let included = includes(context, access, &query, &page.resources)?;
-    let bytes = bundle(context, &query, &page, &included, resource_type)?;
-    let events = events(context, access, &page.resources, &included);
+    let path = compartment(context, resource_type, &parameters).unwrap_or_else(|| resource_type.to_string());
+    let bytes = bundle(context, &query, &page, &included, &path)?;
+    let events = events(context, access, Some(resource_type), page.resources.iter().chain(&included));
     Ok(Outcome::new(200, Body::Fhir(bytes), events))
 }
 
-/// `GET [base]?_type=A,B&...`, `Patient/[id]/*`. <https://hl7.org/fhir/R4/http.html#search>
+/// A parameter that names the record by an identifier is fulfilled by the scope, so it must name the person of that record:
+/// a compartment has been named by its path.
 ///
 /// # Errors
-/// Not here yet.
-pub(super) fn search_all(_context: &Context<'_>, _access: &Access, _parameters: &Parameters) -> Result<Outcome, Problem> {
-    Err(Problem::new(crate::fhir::IssueKind::NotSupported, "This server has no search over several types yet"))
+/// 400 where the query names another person.
+pub(super) fn check_person(context: &Context<'_>, resource_type: ResourceType, parameters: &Parameters) -> Result<(), Problem> {
+    let Some(RecordParameter::Identifier { system, value }) = search::record_of(resource_type, parameters) else { return Ok(()) };
+    let Some(facts) = context.facts else { return Ok(()) };
+    let named = system.and_then(|system| Ins::new(&system, &value));
+    if named.is_some() && named == facts.ins {
+        return Ok(());
+    }
+    Err(Problem::new(IssueKind::ParameterInvalid, "The query names another patient than its path"))
 }
 
-/// The first resources of the access's scope that criteria match, read strictly: for conditional interactions.
-///
-/// # Errors
-/// Unknown or invalid parameters are 400, several records without a bound `too-costly`.
-pub(super) fn matching(
-    context: &Context<'_>,
-    access: &Access,
-    resource_type: ResourceType,
-    criteria: &Parameters,
-    count: usize,
-) -> Result<Vec<Stored>, Problem> {
-    let query = asked(context, access, resource_type, criteria)?;
-    Ok(found(context, access, &query, &PageRequest { count, total: false, cursor: None, query: None })?.resources)
+/// The path of a search in a compartment, where no parameter names the record: `Patient/[id]/[type]`.
+/// <https://hl7.org/fhir/R4/http.html#vsearch>
+fn compartment(context: &Context<'_>, resource_type: ResourceType, parameters: &Parameters) -> Option<String> {
+    let Interaction::Search { place: SearchPlace::Record(_), .. } = &context.request.interaction else { return None };
+    let pid = context.facts?.pid;
+    let named = search::record_of(resource_type, parameters).is_some();
+    let patient = super::known_type("Patient").ok()?;
+    (!named).then(|| format!("{}/{resource_type}", context.server.reference(patient, pid, Rid::PATIENT)))
 }
 
 /// The sealed cursor of a next link, apart from the search parameters.
-fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
+pub(super) fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
     let cursor = parameters.get(CURSOR).map(Cursor::from_text);
     let rest = parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect();
     (cursor, Parameters(rest))
@@ -144,7 +151,7 @@ fn take_cursor(parameters: &Parameters) -> (Option<Cursor>, Parameters) {
 pub(super) fn found(context: &Context<'_>, access: &Access, query: &Query, request: &PageRequest) -> Result<Page, Problem> {
     let mut behind = Places::new();
     let plan = resolved(context, access, query, &mut behind)?;
-    let judge = Judge { context, query, behind: &behind, damaged: RefCell::new(None) };
+    let judge = Judge::new(context, query, &behind);
     let mut recheck = |stored: &Stored| judge.fits(stored);
     let page = if query.plan.sort.iter().any(|sort| matches!(sort, Sort::Body { .. })) {
         let mut keys_of = |stored: &Stored| judge.sort_keys(stored);
@@ -156,10 +163,10 @@ pub(super) fn found(context: &Context<'_>, access: &Access, query: &Query, reque
 }
 
 /// Where the resources are that stand behind conditions of a query.
-type Places = HashMap<Key, Arc<Vec<(Pid, Rid)>>>;
+pub(super) type Places = HashMap<Key, Arc<Vec<(Pid, Rid)>>>;
 
 /// The plan of a query with the places of what stands behind its conditions, each looked for under the same access.
-fn resolved(context: &Context<'_>, access: &Access, query: &Query, places: &mut Places) -> Result<Plan, Problem> {
+pub(super) fn resolved(context: &Context<'_>, access: &Access, query: &Query, places: &mut Places) -> Result<Plan, Problem> {
     for behind in query.behind_bodies() {
         look_for(context, access, behind, places)?;
     }
@@ -179,7 +186,7 @@ fn look_for(
         (Some(found), _) => found.to_vec(),
         (None, Some(query)) => {
             let plan = resolved(context, access, query, places)?;
-            let judge = Judge { context, query, behind: places, damaged: RefCell::new(None) };
+            let judge = Judge::new(context, query, places);
             let mut recheck = |stored: &Stored| judge.fits(stored);
             let found = store::resource_matches(context.unit, access, behind.in_directory, &plan, &mut recheck)?;
             judge.checked(found)?
@@ -194,15 +201,20 @@ fn look_for(
 }
 
 /// Decides on bodies what the tables only narrow.
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     context: &'a Context<'a>,
     query: &'a Query,
     behind: &'a Places,
     damaged: RefCell<Option<Problem>>,
 }
 
-impl Judge<'_> {
-    fn fits(&self, stored: &Stored) -> bool {
+impl<'a> Judge<'a> {
+    /// Of a query, `behind` being where the resources are that stand behind its conditions.
+    pub(super) fn new(context: &'a Context<'a>, query: &'a Query, behind: &'a Places) -> Self {
+        Self { context, query, behind, damaged: RefCell::new(None) }
+    }
+
+    pub(super) fn fits(&self, stored: &Stored) -> bool {
         let place = (stored.pid, stored.rid);
         // Links are fulfilled by every candidate of the tables.
         let linked = |predicate: &Predicate| match predicate {
@@ -238,7 +250,7 @@ impl Judge<'_> {
     }
 
     /// What was found, unless a body could not be read.
-    fn checked<T>(self, found: T) -> Result<T, Problem> {
+    pub(super) fn checked<T>(self, found: T) -> Result<T, Problem> {
         match self.damaged.into_inner() {
             Some(problem) => Err(problem),
             None => Ok(found),
@@ -248,23 +260,17 @@ impl Judge<'_> {
 
 /// In one record the total is always given, and exact, unless `_total=none` declines it (decision 12); over several it is
 /// counted on request.
-fn wants_total(access: &Access, query: &Query, parameters: &Parameters) -> bool {
+pub(super) fn wants_total(access: &Access, query: &Query, parameters: &Parameters) -> bool {
     match access.permit().scope() {
         ReadScope::Record(..) | ReadScope::Own(_) | ReadScope::Existence(_) => parameters.get("_total") != Some("none"),
         ReadScope::Cohort | ReadScope::Directory => matches!(query.total, Total::Accurate),
     }
 }
 
-fn bundle(
-    context: &Context<'_>,
-    query: &Query,
-    page: &Page,
-    included: &[Stored],
-    resource_type: ResourceType,
-) -> Result<Vec<u8>, Problem> {
+fn bundle(context: &Context<'_>, query: &Query, page: &Page, included: &[Stored], path: &str) -> Result<Vec<u8>, Problem> {
     let base = context.server.base();
-    let self_link = link(base, resource_type, &query.self_parameters, None);
-    let next_link = page.next.as_ref().map(|cursor| link(base, resource_type, &query.self_parameters, Some(cursor.as_text())));
+    let self_link = link_to(base, path, &query.self_parameters, None);
+    let next_link = page.next.as_ref().map(|cursor| link_to(base, path, &query.self_parameters, Some(cursor.as_text())));
     let outcome = (!query.ignored.is_empty()).then(|| operation_outcome(query.ignored.iter()));
     let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let mut entries = Vec::with_capacity(page.resources.len() + included.len());
@@ -282,7 +288,7 @@ fn bundle(
 }
 
 /// The body of a match, or the part of it that `_summary` or `_elements` asks for.
-fn part<'a>(query: &Query, stored: &'a Stored) -> Result<Cow<'a, [u8]>, Problem> {
+pub(super) fn part<'a>(query: &Query, stored: &'a Stored) -> Result<Cow<'a, [u8]>, Problem> {
     if query.summary == Summary::False && query.elements.is_empty() {
         return Ok(Cow::from(&stored.body));
     }
@@ -292,10 +298,16 @@ fn part<'a>(query: &Query, stored: &'a Stored) -> Result<Cow<'a, [u8]>, Problem>
 
 /// A link of a searchset: the parameters that were honoured, percent-encoded.
 pub(super) fn link(base: &str, resource_type: ResourceType, parameters: &[(String, String)], cursor: Option<&str>) -> String {
+    link_to(base, resource_type.name(), parameters, cursor)
+}
+
+/// The same of a path below the base; empty for the base itself.
+pub(super) fn link_to(base: &str, path: &str, parameters: &[(String, String)], cursor: Option<&str>) -> String {
     let cursor = cursor.map(|cursor| (CURSOR.to_owned(), cursor.to_owned()));
     let query = query_string(parameters.iter().chain(&cursor));
     let separator = if query.is_empty() { "" } else { "?" };
-    format!("{base}/{resource_type}{separator}{query}")
+    let slash = if path.is_empty() { "" } else { "/" };
+    format!("{base}{slash}{path}{separator}{query}")
 }
 
 /// Parameters as a query string.
@@ -322,17 +334,17 @@ fn names_only(query: &str) -> String {
 }
 
 /// One row for each record that contributed; one for the query itself where it names no single record.
-fn events(context: &Context<'_>, access: &Access, page: &[Stored], included: &[Stored]) -> Vec<Event> {
-    let mut records: BTreeSet<Pid> =
-        page.iter().chain(included).map(|stored| stored.pid).filter(|pid| *pid != Pid::DIRECTORY).collect();
+pub(super) fn events<'a>(
+    context: &Context<'_>,
+    access: &Access,
+    resource_type: Option<ResourceType>,
+    found: impl Iterator<Item = &'a Stored>,
+) -> Vec<Event> {
+    let mut records: BTreeSet<Pid> = found.map(|stored| stored.pid).filter(|pid| *pid != Pid::DIRECTORY).collect();
     let single = access.pid();
     records.extend(single.filter(|pid| *pid != Pid::DIRECTORY));
     let mut events: Vec<Event> = Vec::with_capacity(records.len() + 1);
     let query = context.request.query.clone();
-    let resource_type = match &context.request.interaction {
-        Interaction::Search { resource_type, .. } => Some(*resource_type),
-        _ => None,
-    };
     if single.is_none() {
         events.push(Event { resource_type, query: query.clone(), ..context.event(None, Action::Query, 200) });
     }

@@ -9,7 +9,6 @@ use crate::fhir::path::Path;
 use crate::fhir::{IssueKind, Problem, Resource, td02};
 use crate::ids::Pid;
 use crate::store::{self, Access};
-use std::collections::HashSet;
 
 /// `PUT [type]/[id]`.
 ///
@@ -30,7 +29,7 @@ pub(super) fn update(
             (rid, version.saturating_add(1), 201)
         }
         // What `decide` let through without a place is created under the id that a system chose.
-        Standing::Nothing if target.place.is_none() => (context.unit.next_rid(), 1, 201),
+        Standing::Nothing if target.place.is_none() => (context.new_rid(), 1, 201),
         Standing::Nothing => return Err(not_found(access)),
     };
     let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
@@ -62,7 +61,7 @@ fn prepared(context: &Context<'_>, access: &Access, target: &Target, pid: Pid, b
         stays_in_directory(context, target, &body)?;
         name_record(context, target.resource_type, &mut body)?;
     }
-    references::check(context, access, pid, &body, &HashSet::new())?;
+    references::check(context, access, pid, &body)?;
     Ok(body)
 }
 

@@ -14,6 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 
 /// Most candidates of a search over several records.
 const CANDIDATES: usize = 20_000;
+/// Resources of one type that a record is taken to have, where a link bounds the records only.
+const OF_RECORD: usize = 100;
 /// Candidates between two looks at the deadline.
 const SLICE: usize = 5_000;
 
@@ -239,7 +241,7 @@ impl Within<'_> {
             Bound::Places(places) => Ok(places.len()),
             // What else bounds it bounds it better.
             Bound::Records(_) => Ok(usize::MAX),
-            Bound::Linked(linked) => Ok(self.best_of(linked)?.map_or(usize::MAX, |(rows, _)| rows)),
+            Bound::Linked(linked) => Ok(self.best_of(linked)?.map_or(usize::MAX, |(rows, _)| rows.saturating_mul(OF_RECORD))),
             Bound::Any(parts) => {
                 let mut sum = 0_usize;
                 for part in parts {
@@ -341,7 +343,8 @@ impl Within<'_> {
         if self.named.is_none() && rows_of_key(self.search, predicate)? <= CANDIDATES {
             sql.push("SELECT DISTINCT ").push(columns).push(" FROM ");
             index_condition(sql, predicate, "");
-            sql.push(" AND t.pid IN (");
+            // An expression, not the column: few rows have the key, so they are read first, and never each record for it.
+            sql.push(" AND (t.pid + 0) IN (");
             self.records(sql);
             sql.push(")");
         } else {
@@ -360,6 +363,7 @@ fn limit() -> i64 {
 }
 
 fn load(search: &Search<'_>, sql: &Sql) -> Result<Vec<(i64, i64)>, Problem> {
+    search.tell(sql)?;
     let places = search.unit.run(|connection| sql.load::<(BigInt, BigInt), (i64, i64)>(connection))?;
     if places.len() > CANDIDATES { Err(too_costly()) } else { Ok(places) }
 }

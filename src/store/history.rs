@@ -149,7 +149,7 @@ impl History<'_> {
             for table in [Table::Present, Table::Superseded] {
                 let mut sql = self.begin(records);
                 sql.push(if bounded { "SELECT COUNT(*) FROM (SELECT 1 AS one" } else { "SELECT COUNT(*)" });
-                self.source(&mut sql, table, records);
+                self.source(&mut sql, table, records, self.snapshot);
                 if bounded {
                     sql.push(" LIMIT ").integer(i64::try_from(CANDIDATES).unwrap_or(i64::MAX).saturating_add(1)).push(") AS c");
                 }
@@ -206,7 +206,8 @@ impl History<'_> {
             Table::Present => COLUMNS,
             Table::Superseded => "h.pid, h.rid, h.type, h.version, h.updated, h.labels, h.body",
         });
-        self.source(&mut sql, table, records);
+        // The index is entered where the page begins.
+        self.source(&mut sql, table, records, after.map_or(self.snapshot, |key| key.updated));
         let alias = alias(table);
         // In one record the index has this order. A present version that stands at the key is the last one given.
         let place = if self.is_cohort() { format!("{alias}.pid, {alias}.rid") } else { format!("{alias}.rid") };
@@ -231,8 +232,8 @@ impl History<'_> {
         sql
     }
 
-    /// Writes ` FROM ... WHERE ...`: versions of these records that the caller may see, up to the snapshot.
-    fn source(&self, sql: &mut Sql, table: Table, records: &[Pid]) {
+    /// Writes ` FROM ... WHERE ...`: versions of these records that the caller may see, up to an instant.
+    fn source(&self, sql: &mut Sql, table: Table, records: &[Pid], until: i64) {
         let alias = alias(table);
         let driver = match (self.is_cohort(), table) {
             (false, Table::Present) => "",
@@ -261,12 +262,12 @@ impl History<'_> {
             }
             HistoryOf::System => {}
         }
-        self.time(sql, table);
+        self.time(sql, table, until);
     }
 
     /// A deletion, and what was before it, is shown; of a withdrawn document only that it is withdrawn; of its data nothing.
     fn shown(&self, sql: &mut Sql, table: Table) {
-        sql.push(" AND ((r.labels & ").integer(i64::from(label::WITHDRAWN)).push(") = 0 OR length(r.body) = 0");
+        sql.push(" AND ((r.labels & ").integer(i64::from(label::WITHDRAWN)).push(") < 1 OR length(r.body) = 0");
         if matches!(table, Table::Present) {
             let document = ResourceType::parse("DocumentReference").map_or(0, ResourceType::number);
             sql.push(" OR r.type = ").integer(i64::from(document));
@@ -274,10 +275,9 @@ impl History<'_> {
         sql.push(")");
     }
 
-    /// Up to the snapshot, `_since` and `_at`.
-    fn time(&self, sql: &mut Sql, table: Table) {
+    /// Up to an instant, `_since` and `_at`.
+    fn time(&self, sql: &mut Sql, table: Table, mut until: i64) {
         let alias = alias(table);
-        let mut until = self.snapshot;
         if let Some((_, to)) = self.request.at {
             until = until.min(to.0.saturating_sub(1));
         }

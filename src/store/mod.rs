@@ -20,9 +20,11 @@ mod crypt;
 mod document;
 mod engine;
 mod error;
+mod explain;
 mod facts;
 mod flights;
 mod history;
+mod matching;
 mod migrate;
 mod order;
 mod ordered;
@@ -33,6 +35,7 @@ mod resource;
 mod rows;
 mod rules;
 mod search;
+mod search_all;
 mod select;
 mod sql;
 mod trace;
@@ -42,8 +45,10 @@ pub use alias::{alias_find, alias_put};
 pub use audit::{AuditCursor, audit_hidden, audit_opened, audit_read, audit_search};
 pub use document::{DocumentTwin, Original, document_find, document_get, document_put, document_register};
 pub use error::StoreError;
+pub use explain::{resource_search_explained, statistics_renew};
 pub use facts::{facts_write, record_create};
 pub use history::{HistoryOf, HistoryRequest, history_page};
+pub use matching::resource_matches;
 pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
@@ -55,7 +60,8 @@ pub use rules::{
     Relabelled, authored_by, record_by_origin, record_consents, record_original, record_origins, record_places, record_resource,
     record_search, resource_put_versions, resource_relabel,
 };
-pub use search::{resource_matches, resource_places, resource_referring, resource_search};
+pub use search::{resource_places, resource_referring, resource_search};
+pub use search_all::resource_search_all;
 pub use unit::{Access, Unit, WholeRecord};
 
 use crate::audit::Outcome;

@@ -29,7 +29,7 @@ pub fn resource_search_ordered<K>(
     compare: &dyn Fn(&K, &K) -> Ordering,
 ) -> Result<Page, Problem> {
     demand_resolved(plan)?;
-    let search = Search { unit, access, plan, order: Order::of(&[])?, reader: Reader::new(unit, access) };
+    let search = Search { unit, access, plan, order: Order::of(&[])?, reader: Reader::new(unit, access), told: None };
     let about = search.about(page);
     let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
     let Some(snapshot) = snapshot(&search, position.as_ref())? else {

@@ -272,7 +272,7 @@ fn repeats(sql: &mut Sql, reader: &Reader<'_>, alias: &str, repeat: &Repeat, dep
     sql.push(format!(" AND {other}.pid = {original}.pid AND {other}.rid = {original}.rid AND "));
     reader.visible(sql, &other);
     plan(sql, reader, &other, &repeat.plan, depth);
-    sql.push(")");
+    sql.for_each_row().push(")");
 }
 
 /// A resource that fulfils the plan refers to this one.

@@ -6,13 +6,14 @@ use super::resource::{COLUMNS, Columns, Row, Stored, stored};
 use super::select::{self, Reader};
 use super::sql::Sql;
 use super::unit::{Access, Scope, Unit, internal};
-use super::{body, cohort, facts, predicate, rows};
+use super::{body, cohort, explain, facts, predicate, rows};
 use crate::clock::Millis;
 use crate::fhir::outcome::IssueKind;
 use crate::fhir::{Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::search::{IndexRows, Key, Plan, Predicate};
 use diesel::sql_types::{BigInt, Binary, Double, Integer};
+use std::cell::RefCell;
 
 /// Most resources that have changed since a snapshot and are looked at for a later page.
 pub(super) const CHANGED_MAX: i64 = 20_000;
@@ -49,6 +50,8 @@ pub(super) struct Search<'a> {
     pub(super) plan: &'a Plan,
     pub(super) order: Order,
     pub(super) reader: Reader<'a>,
+    /// Where the plans of its statements are told.
+    pub(super) told: Option<&'a RefCell<Vec<String>>>,
 }
 
 /// Resources of the access's scope that fulfil the plan, in its order.
@@ -67,7 +70,7 @@ pub fn resource_search(
     recheck: &mut dyn FnMut(&Stored) -> bool,
 ) -> Result<Page, Problem> {
     demand_resolved(plan)?;
-    let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access) };
+    let search = Search { unit, access, plan, order: Order::of(&plan.sort)?, reader: Reader::new(unit, access), told: None };
     let about = search.about(page);
     let position = page.cursor.as_ref().map(|cursor| page::open(unit, &about, cursor)).transpose()?;
     if position.as_ref().is_some_and(|position| !search.order.accepts(&position.keys)) {
@@ -96,53 +99,6 @@ pub(super) fn demand_resolved(plan: &Plan) -> Result<(), Problem> {
     if plan.is_resolved() { Ok(()) } else { Err(internal("A plan was searched before what stands behind it")) }
 }
 
-/// Where everything is that fulfils the plan, at most 20,000: in the scope of the access, or in the directory, which every
-/// caller reads.
-///
-/// # Errors
-/// `TooCostly` for more; as [`resource_search`] else.
-pub fn resource_matches(
-    unit: &Unit,
-    access: &Access,
-    in_directory: bool,
-    plan: &Plan,
-    recheck: &mut dyn FnMut(&Stored) -> bool,
-) -> Result<Vec<(Pid, Rid)>, Problem> {
-    demand_resolved(plan)?;
-    let reader = Reader::new(unit, access);
-    let reader = if in_directory { reader.of_directory() } else { reader };
-    let search = Search { unit, access, plan, order: Order::of(&[])?, reader };
-    let mut found = Vec::new();
-    let mut keep = |hit: &Hit| {
-        if !plan.recheck || recheck(&hit.stored) {
-            found.push((hit.stored.pid, hit.stored.rid));
-        }
-        found.len()
-    };
-    if matches!(search.reader.scope, Scope::Cohort) {
-        cohort::matches(&search, i64::MAX, plan.recheck, &mut |hit| {
-            keep(&hit);
-        })?;
-        return Ok(found);
-    }
-    let mut after = None;
-    loop {
-        unit.check_deadline()?;
-        let batch = search.batch(None, after.as_ref(), BATCH)?;
-        let last_batch = batch.len() < BATCH;
-        after = batch.last().map(|hit| (hit.keys.clone(), hit.stored.rid.0));
-        for hit in &batch {
-            if keep(hit) > MATCHES {
-                let text = "More than 20,000 resources stand behind a chain or a filter; add a criterion";
-                return Err(Problem::new(IssueKind::TooCostly, text));
-            }
-        }
-        if last_batch {
-            return Ok(found);
-        }
-    }
-}
-
 impl Search<'_> {
     /// What a cursor is sealed about: this query of this caller in this place.
     pub(super) fn about(&self, page: &PageRequest) -> Vec<u8> {
@@ -155,7 +111,7 @@ impl Search<'_> {
     }
 
     /// One record, or the directory: the index gives the order, and the page ends the reading.
-    fn in_one_record(
+    pub(super) fn in_one_record(
         &self,
         page: &PageRequest,
         position: Option<&Position>,
@@ -322,7 +278,16 @@ impl Search<'_> {
         self.order.columns(sql, "r");
     }
 
+    /// Tells the plan of a statement, where it is asked for.
+    pub(super) fn tell(&self, sql: &Sql) -> Result<(), Problem> {
+        if let Some(told) = self.told {
+            told.borrow_mut().push(explain::plan_of(self.unit, sql)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn load(&self, sql: &Sql) -> Result<Vec<Hit>, Problem> {
+        self.tell(sql)?;
         type HitColumns = (Columns, BigInt, Double, Double);
         type HitRow = (Row, i64, f64, f64);
         let rows = self.unit.run(|connection| sql.load::<HitColumns, HitRow>(connection))?;
@@ -524,9 +489,15 @@ mod tests {
             let permit = policy::decide(&Caller::Professional(professional), &interaction, None, unit.now()).unwrap();
             let access = unit.open(permit).unwrap();
             let plan = Plan { resource_type, predicates, recheck: false, sort: Vec::new() };
-            let search =
-                Search { unit, access: &access, plan: &plan, order: Order::of(&[]).unwrap(), reader: Reader::new(unit, &access) };
-            let sql = explain(&search).explain();
+            let search = Search {
+                unit,
+                access: &access,
+                plan: &plan,
+                order: Order::of(&[]).unwrap(),
+                reader: Reader::new(unit, &access),
+                told: None,
+            };
+            let sql = explain(&search).explained("EXPLAIN QUERY PLAN ");
             type Columns = (BigInt, BigInt, BigInt, Text);
             let rows = unit.run(|connection| sql.load::<Columns, (i64, i64, i64, String)>(connection)).unwrap();
             send.send(rows.into_iter().map(|row| row.3).collect::<Vec<_>>().join("\n")).unwrap();

@@ -55,24 +55,27 @@ impl<'a> Reader<'a> {
     }
 
     /// `withdrawn`: the bit of [`label::WITHDRAWN`] where it hides a resource, 0 where it does not.
+    ///
+    /// No label is negative, so `< 1` is `= 0`: of the latter PostgreSQL expects one row in 200, and reads and sorts the whole
+    /// record (49 ms a page of 50,000 resources against 0.2 ms).
     fn condition(&self, sql: &mut Sql, alias: &str, withdrawn: i32) {
         let hides = |hard: i32| (hard & !label::WITHDRAWN) | (hard & withdrawn);
         match self.scope {
             Scope::Record(pid, masks) => {
                 sql.push(format!("{alias}.pid = ")).integer(pid.0);
                 sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(hides(masks.hard)));
-                sql.push(format!(") = 0 AND (({alias}.labels & ")).integer(i64::from(masks.soft)).push(") = 0 OR ");
+                sql.push(format!(") < 1 AND (({alias}.labels & ")).integer(i64::from(masks.soft)).push(") < 1 OR ");
                 self.author(sql, alias);
                 sql.push(")");
             }
             Scope::Own(pid) => {
                 sql.push(format!("{alias}.pid = ")).integer(pid.0);
-                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(withdrawn)).push(") = 0 AND ");
+                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(withdrawn)).push(") < 1 AND ");
                 self.author(sql, alias);
             }
             Scope::Directory => {
                 sql.push(format!("{alias}.pid = ")).integer(Pid::DIRECTORY.0);
-                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(withdrawn)).push(") = 0");
+                sql.push(format!(" AND ({alias}.labels & ")).integer(i64::from(withdrawn)).push(") < 1");
             }
             Scope::Patient(pid) => {
                 // No record has the number -2, so that the text is the same for a person without one.
@@ -86,7 +89,7 @@ impl<'a> Reader<'a> {
                 sql.push(format!(" AND g.pid = {alias}.pid AND g.since <= ")).integer(self.now);
                 sql.push(" AND g.until > ").integer(self.now);
                 sql.push(format!(" AND ({alias}.labels & g.hard & ")).integer(i64::from(hides(!0)));
-                sql.push(format!(") = 0 AND (({alias}.labels & g.soft) = 0 OR "));
+                sql.push(format!(") < 1 AND (({alias}.labels & g.soft) < 1 OR "));
                 self.author(sql, alias);
                 sql.push(")) AND ");
                 self.not_blocked(sql, &format!("{alias}.pid"));

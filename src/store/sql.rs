@@ -94,11 +94,19 @@ impl Sql {
         self
     }
     /// The same statement as a question about its plan.
-    #[cfg(test)]
-    pub(super) fn explain(&self) -> Self {
+    pub(super) fn explained(&self, word: &'static str) -> Self {
         let mut sql = self.clone();
-        sql.pieces.insert(0, Piece::Text("EXPLAIN QUERY PLAN ".into()));
+        sql.pieces.insert(0, Piece::Text(word.into()));
+        sql.cached = false;
         sql
+    }
+    /// Ends a subquery of EXISTS that is to be asked for each row: PostgreSQL makes a join of every other one, and reads what is
+    /// rare in all records instead. SQLite keeps the order of its CROSS JOINs.
+    pub(super) fn for_each_row(&mut self) -> &mut Self {
+        match self.dialect {
+            Dialect::Sqlite => self,
+            Dialect::Postgresql => self.push(" OFFSET 0"),
+        }
     }
     /// Runs it and answers the number of rows changed.
     pub(super) fn execute(&self, connection: &mut AnyConnection) -> Result<usize, StoreError> {

@@ -13,7 +13,9 @@ pub(super) fn rows(table: &'static str) -> impl Iterator<Item = std::str::Split<
 }
 
 static SYSTEMS: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-    let system = |mut row: std::str::Split<'static, char>| Some((row.next()?, row.filter(|uri| *uri != "-").collect()));
+    let system = |mut row: std::str::Split<'static, char>| {
+        Some((row.next()?, row.take(2).filter(|uri| !matches!(*uri, "-" | "none")).collect()))
+    };
     rows(include_str!("../../schema/cda-code-systems.tsv")).filter_map(system).collect()
 });
 
@@ -21,6 +23,20 @@ static HL7_CODES: LazyLock<HashMap<&'static str, HashSet<&'static str>>> = LazyL
     let codes = |mut row: std::str::Split<'static, char>| Some((row.next()?, row.next()?.split(' ').collect()));
     rows(include_str!("../../schema/hl7-codes.tsv")).filter_map(codes).collect()
 });
+
+static ENTRY_CODES: LazyLock<HashMap<(&'static str, &'static str), Option<&'static str>>> = LazyLock::new(|| {
+    let code = |mut row: std::str::Split<'static, char>| {
+        let (map, code, target) = (row.next()?, row.next()?, row.next()?);
+        Some(((map, code), Some(target).filter(|target| *target != "none")))
+    };
+    rows(include_str!("../../schema/cda-entry-codes.tsv")).filter_map(code).collect()
+});
+
+/// The FHIR code that a code of an entry has in this map of `schema/cda-entry-codes.tsv`; `None` for one that has none.
+pub(super) fn entry_code(map: &'static str, code: Option<&str>) -> Option<&'static str> {
+    let code = code?;
+    ENTRY_CODES.get(&(map, code)).copied().flatten()
+}
 
 static SPECIALTIES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
     rows(include_str!("../../schema/specialties.tsv")).filter_map(|mut row| Some((row.next()?, row.next()?))).collect()
@@ -227,6 +243,12 @@ pub(super) fn number_differs(value: &str, unit: Option<&str>, text: &str) -> boo
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 mod tests {
     use super::*;
 
@@ -249,6 +271,65 @@ mod tests {
         }
         assert!(HL7_CODES["http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"].contains("HH"));
         assert!(!HL7_CODES["http://terminology.hl7.org/CodeSystem/v3-ObservationMethod"].contains("107"));
+    }
+
+    /// A target that its value set does not have would be an error in every resource; `none` says why.
+    #[test]
+    fn every_entry_code_leads_into_its_value_set_or_says_why_not() {
+        let sets = [
+            ("allergy-type", "allergy-intolerance-type"),
+            ("allergy-category", "allergy-intolerance-category"),
+            ("allergy-clinical", "allergyintolerance-clinical"),
+            ("allergy-verification", "allergyintolerance-verification"),
+            ("criticality", "allergy-intolerance-criticality"),
+            ("severity", "reaction-event-severity"),
+            ("adverse-event-outcome", "adverse-event-outcome"),
+            ("condition-clinical", "condition-clinical"),
+            ("condition-verification", "condition-ver-status"),
+            ("request-priority", "request-priority"),
+            ("gender", "administrative-gender"),
+            ("event-timing", "event-timing"),
+            ("unit-of-time", "units-of-time"),
+        ];
+        let mut seen = HashSet::new();
+        for row in rows(include_str!("../../schema/cda-entry-codes.tsv")) {
+            let [map, code, target, why] = row.collect::<Vec<_>>()[..] else { panic!("four columns") };
+            assert!(seen.insert((map, code)), "{map} {code} stands twice");
+            let (_, set) = sets.iter().find(|(name, _)| *name == map).unwrap();
+            let allowed = rows(include_str!("../../schema/bindings.tsv"))
+                .map(|row| row.collect::<Vec<_>>())
+                .any(|row| row[0] == *set && row[2].split(' ').any(|code| code == target));
+            assert!(allowed || (target == "none" && why.len() > 5), "{map} {code}");
+        }
+    }
+
+    /// The value sets that CI-SIS headers are bound to (in ../shared, no part of this repository).
+    #[test]
+    fn each_code_of_the_bound_value_sets_has_a_row() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference/annex-b-value-sets.md");
+        let Ok(annex) = std::fs::read_to_string(path) else {
+            return println!("skipped: no value sets at {path}");
+        };
+        let known: HashSet<&str> =
+            rows(include_str!("../../schema/cda-code-systems.tsv")).filter_map(|mut row| row.next()).collect();
+        let types: HashSet<&str> =
+            rows(include_str!("../../schema/document-type-codes.tsv")).filter_map(|mut row| row.next()).collect();
+        let (mut set, mut codes) = ("", 0);
+        for line in annex.lines() {
+            set = line.strip_prefix("## ").unwrap_or(set);
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, code, system, _, ..] = cells[..] else { continue };
+            if !system.starts_with(|c: char| c.is_ascii_digit()) {
+                continue;
+            }
+            assert!(known.contains(system), "{set}: no row for {system} ({code})");
+            assert!(!set.starts_with("JDV_J07") || types.contains(code), "{set}: no row for {code}");
+            // Competences (CEX, PAC, SCH...) are no specialities of TRE_R38: the code of the role keeps them whole.
+            let specialty = set.starts_with("JDV_J65") && system == "1.2.250.1.71.4.2.5" && code.starts_with("SM");
+            assert!(!specialty || super::specialty(code).is_some(), "{set}: no row for {code}");
+            codes += 1;
+        }
+        assert!(codes > 900, "{codes}");
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn a_signer_who_is_no_professional_is_no_authenticator() {
 fn the_account_answers_with_references_and_reasons_in_document_order() {
     let observation = r#"<entry><observation classCode="OBS" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.48"/>
         <code code="42349-1" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="BL" value="true"/></observation></entry>
-        <entry><act classCode="ACT" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.39"/><code nullFlavor="NA"/></act></entry>"#;
+        <entry><act classCode="ACT" moodCode="EVN"><templateId root="1.2.250.1.213.1.1.3.9999"/><code nullFlavor="NA"/></act></entry>"#;
     let translation = translate(&document("55", "", observation));
     let parameters = Value::Object(account_parameters(&translation, |_| Some("Observation/1".into())));
     let path = "/ClinicalDocument/component[1]/structuredBody[1]/component[1]/section[1]";

@@ -1,5 +1,5 @@
 //! When and how often: IVL_TS with a width, PIVL_TS, EIVL_TS, SXPR_TS as a Timing (C4).
-use super::codes::resolved_text;
+use super::codes::{entry_code, resolved_text};
 use super::context::{Context, set};
 use super::datatypes::{When, date_time, decimal, when};
 use super::issue::IssueCode;
@@ -8,10 +8,6 @@ use crate::fhir::Resource;
 use jiff::civil::{Date, DateTime};
 use serde_json::{Value, json};
 
-/// Codes of R4's event-timing that an EIVL_TS may name; the others (IC...) have no place in a Timing.
-const EVENTS: [&str; 14] = ["HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV"];
-/// Units of time of UCUM that a Timing knows.
-const UNITS: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "a"];
 /// Times of one schedule that are read.
 const TIMES: usize = 64;
 
@@ -144,7 +140,7 @@ fn periodic(context: &mut Context<'_>, time: Element<'_>, out: &mut Schedule) {
     let Some(period) = time.child("period") else { return };
     out.texts.extend(original_texts(context, period));
     let value = period.stated("value").and_then(decimal);
-    let unit = period.stated("unit").and_then(|unit| UNITS.into_iter().find(|known| *known == unit));
+    let unit = entry_code("unit-of-time", period.stated("unit"));
     match (value, unit) {
         (Some(value), Some(unit)) if !out.repeat.contains_key("period") => {
             out.repeat.insert("frequency".into(), json!(1));
@@ -162,8 +158,7 @@ fn periodic(context: &mut Context<'_>, time: Element<'_>, out: &mut Schedule) {
 /// EIVL_TS event -> when; offset in minutes, hours or days -> offset (minutes).
 fn event(context: &mut Context<'_>, time: Element<'_>, out: &mut Schedule) {
     let Some(event) = time.child("event") else { return };
-    let code = event.stated("code").and_then(|code| EVENTS.into_iter().find(|known| *known == code));
-    let Some(code) = code else {
+    let Some(code) = entry_code("event-timing", event.stated("code")) else {
         if event.stated("nullFlavor").is_none() {
             context.issue(IssueCode::ValueNotTranslated, event);
         }

@@ -44,6 +44,7 @@ impl<'a> Depository<'a> {
             caller: Caller::System(System { client: "specimen".into(), structure, directory_writer: false }),
             interaction: Interaction::Deposit { record: RecordName::Pid(self.pid), body },
             lenient: false,
+            preference: None,
             none_match: None,
             modified_since: None,
             query: None,

@@ -307,13 +307,12 @@ fn a_patch_that_changes_nothing_makes_no_version_and_if_match_is_obeyed() {
 
 #[test]
 fn a_withdrawn_document_is_gone_for_everybody_and_410_to_who_could_see_it() {
-    on_both(|world| {
-        for by_patch in [false, true] {
-            let (person, number) = if by_patch { (crate::harness::CHILD, 2) } else { (PAT_TROIS, 1) };
-            let patient_id = world.open_record_for_practitioner(&person).patient;
-            let report = Report::of(&person, number).result(CREATININE, "80", "umol/L", TIME);
+    for by_patch in [false, true] {
+        on_both(|world| {
+            let patient_id = world.open_record_for_practitioner(&PAT_TROIS).patient;
+            let report = Report::of(&PAT_TROIS, 1).result(CREATININE, "80", "umol/L", TIME);
             let filed = Filed { patient: patient_id, document: report.deposit().filed_by(&world.hospital_system()) };
-            let (doctor, author, patient) = (world.general_practitioner(), world.hospital_system(), world.patient(&person));
+            let (doctor, author, patient) = (world.general_practitioner(), world.hospital_system(), world.patient(&PAT_TROIS));
             let observation = filed.observation(&doctor);
             let entered_in_error = json!([{"op": "replace", "path": "/status", "value": "entered-in-error"}]);
             // BR-43: the author only.
@@ -341,8 +340,8 @@ fn a_withdrawn_document_is_gone_for_everybody_and_410_to_who_could_see_it() {
             // The same document may be deposited again.
             let document = report.deposit().filed_by(&author);
             assert_sees_all(&doctor, &Filed { patient: filed.patient, document });
-        }
-    });
+        });
+    }
 }
 
 #[test]
@@ -366,7 +365,7 @@ fn a_page_read_before_a_mask_shows_nothing_of_it_afterwards() {
             report.deposit().filed_by(&world.hospital_system());
         }
         let doctor = world.general_practitioner();
-        let masked = filed.observation_of(&doctor, "80");
+        let masked = filed.observation_of(&doctor, 80.0);
         let first = doctor.read(&format!("Observation?patient={}&code={CREATININE}&_count=1", filed.patient));
         set_label(&world.patient(&PAT_TROIS), &filed, "MASQUE_PS").expect(200);
         let on_first = resources(&first)[0]["id"] == masked.as_str();
@@ -385,9 +384,9 @@ fn a_page_read_before_a_mask_shows_nothing_of_it_afterwards() {
 
 impl Filed {
     /// Id of the Observation with this value.
-    fn observation_of(&self, reader: &Actor, value: &str) -> String {
+    fn observation_of(&self, reader: &Actor, value: f64) -> String {
         let found = reader.search(&format!("Observation?patient={}&code={CREATININE}", self.patient));
-        let one = found.iter().find(|found| found["valueQuantity"]["value"].to_string() == value).unwrap();
+        let one = found.iter().find(|found| found["valueQuantity"]["value"].as_f64() == Some(value)).unwrap();
         one["id"].as_str().unwrap().to_owned()
     }
 }

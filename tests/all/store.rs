@@ -108,6 +108,11 @@ impl Bench {
         .unwrap()
     }
 
+    /// Writes new resources in a record as the server, in one statement of each table where it can.
+    pub(crate) fn put_new(&self, pid: Pid, new: Vec<NewResource>) {
+        self.write(move |unit| resource_put(unit, &writer(unit, pid)?, &new)).unwrap();
+    }
+
     pub(crate) fn get(&self, caller: Caller, pid: Pid, resource_type: &'static str, rid: Rid) -> Option<Stored> {
         self.read(move |unit| resource_read(unit, &reader(unit, &caller, pid, resource_type)?, kind(resource_type), rid)).unwrap()
     }

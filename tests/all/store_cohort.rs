@@ -105,7 +105,7 @@ fn over_several_records_a_criterion_must_bound_the_search() {
             vec![],
             vec![Predicate::Not(Box::new(token(7)))],
             vec![Predicate::Updated(vec![RangeTest::HiAbove(0.0)])],
-            vec![Predicate::Any(vec![token(7), token(8)])],
+            vec![Predicate::Any(vec![token(7), Predicate::Not(Box::new(token(8)))])],
         ];
         for predicates in unbounded {
             let result = cohort_as(bench, professional("martin"), &plan(predicates.clone()), first(10));
@@ -114,6 +114,7 @@ fn over_several_records_a_criterion_must_bound_the_search() {
         for predicates in [
             vec![Predicate::Range(Key(5), vec![RangeTest::HiAbove(0.0)]), token(7)],
             vec![Predicate::All(vec![token(7)])],
+            vec![Predicate::Any(vec![token(7), token(8)])],
             vec![Predicate::Places(vec![(pid, Rid(1))])],
         ] {
             assert!(

@@ -288,12 +288,12 @@ fn since_is_of_writing_and_at_is_of_what_was_present_then() {
             page.resources.iter().map(|one| one.version).collect::<Vec<_>>()
         };
         assert_eq!(versions(Some(second), None), [3, 2], "{}: at or after", bench.name);
-        assert_eq!(versions(Some(Millis(third.0 + 1)), None), [] as [i64; 0]);
+        assert_eq!(versions(Some(Millis(third.0 + 1)), None), Vec::<i64>::new());
         assert_eq!(versions(None, Some((second, Millis(second.0 + 1)))), [2], "{}: at that instant", bench.name);
         assert_eq!(versions(None, Some((Millis(second.0 - 1), second))), [1], "{}: the end is outside", bench.name);
-        assert_eq!(versions(None, Some((Millis(first_time.0 - 9), first_time))), [] as [i64; 0], "{}", bench.name);
+        assert_eq!(versions(None, Some((Millis(first_time.0 - 9), first_time))), Vec::<i64>::new(), "{}", bench.name);
         assert_eq!(versions(None, Some((Millis(third.0 + 9), Millis(third.0 + 10)))), [3], "{}: still", bench.name);
-        assert_eq!(versions(Some(third), Some((first_time, second))), [] as [i64; 0], "{}: both", bench.name);
+        assert_eq!(versions(Some(third), Some((first_time, second))), Vec::<i64>::new(), "{}: both", bench.name);
     });
 }
 

@@ -1,5 +1,5 @@
 //! FR-Effet-indesirable (3.210) -> AdverseEvent (C8-31).
-use super::super::codes::{concept, differs_from_text};
+use super::super::codes::{concept, differs_from_text, entry_code};
 use super::super::context::{Context, reference, resource, set};
 use super::super::datatypes::{When, identifiers, when};
 use super::allergy::severity;
@@ -46,13 +46,10 @@ pub(super) fn adverse_event(context: &mut Context<'_>, element: Element<'_>) -> 
     let severity = severity(context, element, template::ADVERSE_EVENT_SEVERITY);
     set(&mut out, "severity", severity.map(|code| json!({"coding": [{"system": SEVERITY, "code": code}]})));
     let outcome = part(element, template::ADVERSE_EVENT_OUTCOME).and_then(|part| part.child("value"));
-    match outcome.and_then(|value| value.stated("code")) {
-        Some("1352007006") => set(&mut out, "outcome", json!({"coding": [{"system": OUTCOME, "code": "resolved"}]})),
-        Some(_) | None => {
-            if let Some(value) = outcome {
-                context.list(value, super::super::account::Reason::ElementNotMapped);
-            }
-        }
+    let code = entry_code("adverse-event-outcome", outcome.and_then(|value| value.stated("code")));
+    set(&mut out, "outcome", code.map(|code| json!({"coding": [{"system": OUTCOME, "code": code}]})));
+    if let Some(value) = outcome.filter(|_| code.is_none()) {
+        context.list(value, super::super::account::Reason::ElementNotMapped);
     }
     set(&mut out, "recorder", author.person());
     let suspects = suspects(context, element, &mut made);

@@ -1,5 +1,5 @@
 //! FR-Allergie-ou-hypersensibilite (3.41, inside 3.40) -> AllergyIntolerance (C8-13 to 18).
-use super::super::codes::concept;
+use super::super::codes::{concept, entry_code};
 use super::super::context::{Context, resource, set};
 use super::super::datatypes::{When, identifiers, when};
 use super::super::issue::IssueCode;
@@ -65,15 +65,11 @@ fn statuses(context: &mut Context<'_>, element: Element<'_>, absent_code: bool, 
     } else if is_denied(element) {
         (Some("inactive"), Some("refuted"))
     } else {
-        const CLINICALS: [&str; 3] = ["active", "inactive", "resolved"];
-        let stated = part_code(element, template::PROBLEM_STATUS);
-        let clinical = CLINICALS.into_iter().find(|code| Some(*code) == stated);
+        let clinical = entry_code("allergy-clinical", part_code(element, template::PROBLEM_STATUS));
         if clinical.is_none() {
             context.issue(IssueCode::StatusFromSection, element);
         }
-        const VERIFICATIONS: [&str; 4] = ["unconfirmed", "confirmed", "refuted", "entered-in-error"];
-        let certainty = part_code(element, template::CERTAINTY);
-        let verification = VERIFICATIONS.into_iter().find(|code| Some(*code) == certainty);
+        let verification = entry_code("allergy-verification", part_code(element, template::CERTAINTY));
         if verification.is_none()
             && let Some(value) = part(element, template::CERTAINTY).and_then(|part| part.child("value"))
         {
@@ -89,26 +85,19 @@ fn statuses(context: &mut Context<'_>, element: Element<'_>, absent_code: bool, 
 /// SNOMED code of the kind -> type, category (C8-14); by code only, never by words.
 fn kinds(context: &mut Context<'_>, kind: Option<Element<'_>>, out: &mut Resource) {
     let Some(kind) = kind else { return };
-    let (allergy_type, category) = match kind.stated("code") {
-        Some("416098002") => (Some("allergy"), Some("medication")),
-        Some("414285001") => (Some("allergy"), Some("food")),
-        Some("609328004") => (Some("allergy"), None),
-        Some("609398007") => (Some("intolerance"), Some("medication")),
-        Some(_) => {
-            context.issue(IssueCode::ValueNotTranslated, kind);
-            context.list(kind, super::super::account::Reason::ElementNotMapped);
-            (None, None)
-        }
-        None => (None, None),
-    };
+    let allergy_type = entry_code("allergy-type", kind.stated("code"));
+    let category = entry_code("allergy-category", kind.stated("code"));
+    if allergy_type.is_none() && kind.stated("code").is_some() {
+        context.issue(IssueCode::ValueNotTranslated, kind);
+        context.list(kind, super::super::account::Reason::ElementNotMapped);
+    }
     set(out, "type", allergy_type.map(|code| json!(code)));
     set(out, "category", category.map(|code| json!([code])));
 }
 
 fn criticality(context: &mut Context<'_>, element: Element<'_>, url: &str, out: &mut Resource) {
     let Some(part) = part(element, template::CRITICALITY) else { return };
-    let stated = part.child("value").and_then(|value| value.stated("code"));
-    let code = ["low", "high", "unable-to-assess"].into_iter().find(|code| Some(*code) == stated);
+    let code = entry_code("criticality", part.child("value").and_then(|value| value.stated("code")));
     if code.is_none()
         && let Some(value) = part.child("value")
     {
@@ -193,13 +182,9 @@ fn reactions(context: &mut Context<'_>, element: Element<'_>, url: &str) -> Valu
 /// 3.29, 3.212 by code -> mild, moderate, severe; any other has no place (required binding): listed.
 pub(super) fn severity(context: &mut Context<'_>, element: Element<'_>, template: &str) -> Option<&'static str> {
     let value = part(element, template)?.child("value")?;
-    match value.stated("code") {
-        Some("255604002") => Some("mild"),
-        Some("6736007") => Some("moderate"),
-        Some("24484000") => Some("severe"),
-        Some(_) | None => {
-            context.list(value, super::super::account::Reason::ElementNotMapped);
-            None
-        }
+    let severity = entry_code("severity", value.stated("code"));
+    if severity.is_none() {
+        context.list(value, super::super::account::Reason::ElementNotMapped);
     }
+    severity
 }

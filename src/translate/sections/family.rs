@@ -1,6 +1,6 @@
 //! FR-Antecedents-familiaux (3.59, with 3.51) -> FamilyMemberHistory (C8-29).
 use super::super::account::Reason;
-use super::super::codes::concept;
+use super::super::codes::{concept, entry_code};
 use super::super::context::{Context, resource, set};
 use super::super::datatypes::{When, absent, human_names, identifiers, when};
 use super::super::issue::IssueCode;
@@ -66,11 +66,7 @@ fn name_text(name: &Value) -> Option<String> {
 /// administrativeGenderCode -> sex: M and F are codes of R4's administrative-gender; any other keeps its own coding.
 fn sex(context: &mut Context<'_>, person: Option<Element<'_>>, out: &mut Resource) {
     let Some(code) = person.and_then(|person| person.child("administrativeGenderCode")) else { return };
-    let gender = match code.stated("code") {
-        Some("M") => Some("male"),
-        Some("F") => Some("female"),
-        Some(_) | None => None,
-    };
+    let gender = entry_code("gender", code.stated("code"));
     let system = "http://hl7.org/fhir/administrative-gender";
     let sex = match gender {
         Some(gender) => Some(json!({"coding": [{"system": system, "code": gender}]})),

@@ -1,5 +1,5 @@
 //! What is planned (R1): FR-Demande-d-examen-ou-de-suivi (3.27) and FR-Acte (3.62) -> ServiceRequest or Goal (C8-37).
-use super::super::codes::concept;
+use super::super::codes::{concept, entry_code};
 use super::super::context::{Context, resource, set};
 use super::super::datatypes::{When, absent, date_time, identifiers, pq, when};
 use super::super::header::Header;
@@ -72,20 +72,14 @@ fn detail(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource, n
 /// priorityCode -> request-priority; the codes without a place there are listed.
 fn priority(context: &mut Context<'_>, element: Element<'_>, url: &str) -> Option<&'static str> {
     let code = element.child("priorityCode")?;
-    let priority = match code.stated("code") {
-        Some("R") => "routine",
-        Some("UR") => "urgent",
-        Some("A") => "asap",
-        Some("S") => "stat",
-        Some(_) | None => {
-            let reason = if code.stated("code").is_none() {
-                super::super::account::Reason::NotApplicable
-            } else {
-                super::super::account::Reason::ElementNotMapped
-            };
-            context.list(code, reason);
-            return None;
-        }
+    let Some(priority) = entry_code("request-priority", code.stated("code")) else {
+        let reason = if code.stated("code").is_none() {
+            super::super::account::Reason::NotApplicable
+        } else {
+            super::super::account::Reason::ElementNotMapped
+        };
+        context.list(code, reason);
+        return None;
     };
     context.claim_tree(code, url);
     Some(priority)

@@ -1,5 +1,5 @@
 //! FR-Probleme (3.37) -> Condition (C8).
-use super::super::codes::{concept, differs_from_text};
+use super::super::codes::{concept, differs_from_text, entry_code};
 use super::super::context::{Context, reference, resource, set};
 use super::super::datatypes::{date_time, identifiers};
 use super::super::issue::IssueCode;
@@ -186,9 +186,7 @@ fn clinical_status(
     if denied || status::code(element) == Some("nullified") {
         return None;
     }
-    const CODES: [&str; 6] = ["active", "recurrence", "relapse", "inactive", "remission", "resolved"];
-    let stated = part_code(element, PROBLEM_STATUS);
-    if let Some(code) = CODES.into_iter().find(|code| Some(*code) == stated) {
+    if let Some(code) = entry_code("condition-clinical", part_code(element, PROBLEM_STATUS)) {
         return Some(code);
     }
     if ended {
@@ -211,9 +209,7 @@ fn verification_status(element: Element<'_>, absent_code: bool, denied: bool) ->
     if denied {
         return Some("refuted");
     }
-    const CODES: [&str; 6] = ["unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error"];
-    let stated = part_code(element, CERTAINTY);
-    CODES.into_iter().find(|code| Some(*code) == stated)
+    entry_code("condition-verification", part_code(element, CERTAINTY))
 }
 
 fn author(context: &mut Context<'_>, element: Element<'_>, out: &mut crate::fhir::Resource) {

@@ -10,14 +10,13 @@ use crate::cda::Element;
 use serde_json::{Value, json};
 
 const METHOD: &str = "http://hl7.org/fhir/StructureDefinition/procedure-method";
-const SUPPORTING: &str = "http://hl7.org/fhir/StructureDefinition/workflow-supportingInfo";
 
 /// Act (FR-Acte, 1.2.250.1.213.1.1.3.62, EVN; FR-Transfert-du-patient, 3.28; imaging acts 3.153, 3.165) -> Procedure
 ///
 /// id, code -> identifier, code;  statusCode -> status (C4);  negationInd=true -> not-done, but an absent-unknown code (R3)
 /// effectiveTime -> `performed[x]`;  targetSiteCode, approachSiteCode -> bodySite;  methodCode -> extension procedure-method
 /// RSON 3.36 -> reasonReference, reasonCode;  performer -> performer.actor;  author -> recorder;  3.32 -> note
-/// participant LOC -> location;  participant DST, RCV -> a Location that the extension workflow-supportingInfo names
+/// participant LOC -> location;  RESP and other people -> performer, function = the code of the role  participant DST, RCV -> a Location that the extension `destination` names
 pub(super) fn procedure(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
     let url = context.url(&element.path());
     let code = element.child("code");
@@ -29,17 +28,22 @@ pub(super) fn procedure(context: &mut Context<'_>, element: Element<'_>) -> Opti
     for method in element.children_named("methodCode") {
         extensions.extend(concept(context, method).map(|method| json!({"url": METHOD, "valueCodeableConcept": method})));
     }
-    let mut location = None;
+    let destination = format!("{}/StructureDefinition/destination", crate::fhir::CANONICAL);
+    let (mut location, mut others) = (None, Vec::new());
     for participant in element.children_named("participant") {
         match participant.stated("typeCode") {
             Some("LOC") if location.is_none() => location = entry::place(context, participant),
             Some("DST" | "RCV" | "ORG") => {
                 let place = entry::place(context, participant);
-                extensions.extend(place.map(|url| json!({"url": SUPPORTING, "valueReference": reference(&url)})));
+                extensions.extend(place.map(|url| json!({"url": destination, "valueReference": reference(&url)})));
             }
             Some(_) | None => {
-                let who = super::super::participants::participant_in(context, participant);
-                context.agents.extend(who.map(|who| ("performer", who.url)));
+                let function = participant.at("participantRole/code").and_then(|code| concept(context, code));
+                let Some(who) = super::super::participants::participant_in(context, participant) else { continue };
+                let mut performer = crate::fhir::Resource::new();
+                set(&mut performer, "function", function);
+                set(&mut performer, "actor", who.reference());
+                others.push(Value::Object(performer));
             }
         }
     }
@@ -53,7 +57,11 @@ pub(super) fn procedure(context: &mut Context<'_>, element: Element<'_>) -> Opti
     }
     let author = entry::author(context, element);
     set(&mut out, "recorder", author.person());
-    set(&mut out, "performer", entry::actors(context, element));
+    let mut performers = entry::actors(context, element);
+    if let Some(performers) = performers.as_array_mut() {
+        performers.extend(others);
+    }
+    set(&mut out, "performer", performers);
     set(&mut out, "location", location.as_deref().map(reference));
     entry::reasons(context, element, &url, &mut out);
     let mut sites = Vec::new();

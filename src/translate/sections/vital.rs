@@ -18,18 +18,22 @@ const PANEL: &str = "85353-1";
 const PRESSURE: &str = "85354-9";
 const SYSTOLIC: &str = "8480-6";
 const DIASTOLIC: &str = "8462-4";
+/// Head circumference, and that by tape measure: validators judge both by the profile of the first, which wants its code.
+const HEAD: &str = "9843-4";
+const HEAD_BY_TAPE: &str = "8287-5";
 const PQ_TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation";
 /// Members of one organizer; real ones have some tens.
 const MEMBERS: usize = 1_000;
 
 /// LOINC code -> the UCUM codes that its profile takes (R4, required).
-const UNITS: [(&str, &[&str]); 10] = [
+const UNITS: [(&str, &[&str]); 11] = [
     ("9279-1", &["/min"]),
     ("8867-4", &["/min"]),
     ("2708-6", &["%"]),
     ("8310-5", &["Cel", "[degF]"]),
     ("8302-2", &["cm", "[in_i]"]),
-    ("9843-4", &["cm", "[in_i]"]),
+    (HEAD, &["cm", "[in_i]"]),
+    (HEAD_BY_TAPE, &["cm", "[in_i]"]),
     ("29463-7", &["g", "kg", "[lb_av]"]),
     ("39156-5", &["kg/m2"]),
     (SYSTOLIC, &["mm[Hg]"]),
@@ -63,6 +67,7 @@ fn is_to_the_day(effective: Option<&When>) -> bool {
 /// Makes an observation fit the profile that its LOINC code implies, or not be judged by it.
 ///
 /// to the day and in a unit of the profile -> category vital-signs;  8302-2 in m -> cm, see `finish`
+/// 8287-5 -> also coded 9843-4, what it is a kind of
 /// otherwise -> its LOINC coding keeps the OID as system, no category, an issue
 pub(super) fn fit(context: &mut Context<'_>, element: Element<'_>, parts: &mut Parts) -> Fit {
     let Some(code) = loinc(element) else { return Fit::default() };
@@ -80,6 +85,12 @@ pub(super) fn fit(context: &mut Context<'_>, element: Element<'_>, parts: &mut P
         let vital = category("vital-signs");
         if !parts.categories.contains(&vital) {
             parts.categories.insert(0, vital);
+        }
+        let codings = parts.code.as_mut().and_then(|code| code.get_mut("coding")).and_then(Value::as_array_mut);
+        if code == HEAD_BY_TAPE
+            && let Some(codings) = codings
+        {
+            codings.push(json!({"system": LOINC, "code": HEAD}));
         }
         return Fit { centimetres: metres && number, absent: value.is_none() };
     }

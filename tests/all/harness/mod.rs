@@ -3,6 +3,7 @@
 //! A spec is written once, as `on_both(|world| ...)`, and runs on an empty SQLite database and on an empty PostgreSQL one.
 pub(crate) mod actor;
 pub(crate) mod document;
+pub(crate) mod hidden;
 pub(crate) mod people;
 pub(crate) mod server;
 pub(crate) mod spec;

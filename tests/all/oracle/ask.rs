@@ -437,13 +437,19 @@ impl Asker<'_> {
 
     /// `:identifier` and `:[type]`.
     fn special_reference(&mut self, kind: &str, place: &Place, parameter: &'static Parameter, how: &str) -> Option<Condition> {
-        let element = self.element(kind, place, parameter)?;
         if how == "identifier" {
+            let all: Vec<&'static Parameter> = parameters::of(kind).filter(|it| it.is_reference() && !is_patient(it)).collect();
+            let mut logical: Vec<(&'static Parameter, Value)> = Vec::new();
+            for parameter in all {
+                let elements = self.pool.of(kind, place).flat_map(|entry| parameter.found(&entry.body));
+                logical.extend(elements.filter(|it| it.get("identifier").is_some()).map(|it| (parameter, it.clone())));
+            }
+            let (parameter, element) = self.dice.any(&logical)?;
             let text = |name: &str| element["identifier"][name].as_str().map(str::to_owned);
-            let code = text("value").or_else(|| element["reference"].as_str().is_none().then(|| "P-1".to_owned()))?;
             let system = if self.dice.chance(50) { text("system") } else { None };
-            return Some(Condition::Values(parameter, "identifier", vec![Given::Token { system, code: Some(code) }]));
+            return Some(Condition::Values(parameter, "identifier", vec![Given::Token { system, code: Some(text("value")?) }]));
         }
+        let element = self.element(kind, place, parameter)?;
         let written = element["reference"].as_str()?;
         let (stated, id) = (written.rsplit('/').nth(1)?.to_owned(), written.rsplit('/').next()?.to_owned());
         if written.starts_with("http") {
@@ -465,7 +471,8 @@ impl Asker<'_> {
             let text = entry.body["meta"]["lastUpdated"].as_str()?.to_owned();
             let prefix = self.prefix(how);
             // To the millisecond, the minute or the day: to the second the cut falls between the writes.
-            let cut = *self.dice.pick(&[24, 24, 19, 10]);
+            // `ap` goes by the time that has passed since, which is not that of the oracle to the millisecond.
+            let cut = if prefix == "ap" { 10 } else { *self.dice.pick(&[24, 24, 19, 10]) };
             let text = if cut == 19 { format!("{}Z", &text[..19]) } else { text[..cut.min(text.len())].to_owned() };
             return Some(Given::Text(format!("{prefix}{text}")));
         }
@@ -524,6 +531,8 @@ impl Asker<'_> {
             Kind::Date => Given::Text(format!("{}{}", self.prefix(how), self.near_date(element)?)),
             Kind::Number => Given::Text(format!("{}{}", self.prefix(how), self.near_number(&element.to_string()))),
             Kind::Quantity => self.near_quantity(element, how)?,
+            // "The :above and :below modifiers only apply to URLs, and not URNs such as OIDs."
+            Kind::Uri if !how.is_empty() && element.as_str()?.starts_with("urn:") => return None,
             Kind::Uri => self.near_uri(element.as_str()?, how),
             Kind::Reference(_) => {
                 let written = element["reference"].as_str()?;
@@ -652,6 +661,9 @@ impl Asker<'_> {
             Kind::Reference(_) => !is_patient(it),
             Kind::Composite(_) => false,
         };
+        // The identifier of a Patient names his record.
+        let names_record = |it: &&Parameter| (it.of, it.code) == ("Patient", "identifier");
+        let fits = |it: &&'static Parameter| fits(it) && !names_record(it);
         let all: Vec<&'static Parameter> =
             parameters::of(entry.kind()).filter(fits).filter(|it| !it.found(&entry.body).is_empty()).collect();
         let parameter = self.dice.any(&all)?;

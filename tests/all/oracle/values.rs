@@ -435,8 +435,6 @@ pub(super) fn quantity(element: &Value, value: &str, system: Option<&str>, code:
 pub(super) fn uri(element: &Value, modifier: &str, value: &str) -> bool {
     let Some(uri) = element.as_str() else { return false };
     match modifier {
-        // "The :above and :below modifiers only apply to URLs, and not URNs such as OIDs."
-        "below" | "above" if value.starts_with("urn:") || uri.starts_with("urn:") => false,
         "below" => uri.starts_with(value),
         "above" => value.starts_with(uri),
         // A canonical is found with and without its version.
