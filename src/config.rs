@@ -63,6 +63,9 @@ pub struct Options {
     /// Most TD0.2 questions (`Patient?identifier=`) of one caller in a minute [default: 600]
     #[arg(long, env = "DMP_FHIR_EXISTENCE_PER_MINUTE")]
     pub existence_per_minute: Option<u32>,
+    /// Folder of SearchParameter resources (`*.json`): search parameters of your own
+    #[arg(long, env = "DMP_FHIR_SEARCH_PARAMETERS")]
+    pub search_parameters: Option<PathBuf>,
     /// What is logged: `error`, `warn`, `info`, `debug` or a filter of modules [default: info]
     #[arg(long, env = "DMP_FHIR_LOG")]
     pub log: Option<String>,
@@ -138,6 +141,8 @@ pub struct Settings {
     pub requests_per_minute: u32,
     /// Most TD0.2 questions of one caller in a minute.
     pub existence_per_minute: u32,
+    /// Folder of the operator's search parameters.
+    pub search_parameters: Option<PathBuf>,
     /// Log filter.
     pub log: String,
 }
@@ -182,6 +187,7 @@ impl Options {
             request_seconds_max: self.request_seconds_max.or(other.request_seconds_max),
             requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
             existence_per_minute: self.existence_per_minute.or(other.existence_per_minute),
+            search_parameters: self.search_parameters.or(other.search_parameters),
             log: self.log.or(other.log),
         }
     }
@@ -250,6 +256,7 @@ impl Options {
             request_seconds_max: positive("request-seconds-max", self.request_seconds_max.unwrap_or(30))?,
             requests_per_minute: positive("requests-per-minute", self.requests_per_minute.unwrap_or(60_000))?,
             existence_per_minute: positive("existence-per-minute", self.existence_per_minute.unwrap_or(600))?,
+            search_parameters: self.search_parameters,
             log: self.log.unwrap_or_else(|| "info".into()),
         })
     }

@@ -14,8 +14,7 @@ pub mod routes;
 
 use crate::auth::{KeySource, LocalIssuer, Trust, Verifier};
 use crate::config::Settings;
-use crate::service::Server;
-use crate::store;
+use crate::service::{OpenError, Server};
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
@@ -37,9 +36,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    /// The store does not open.
-    #[error("the database does not open")]
-    Store(#[from] store::StoreError),
+    /// The store does not open, or a search parameter is not served.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The keys of the issuer are not usable.
     #[error("token settings are not usable: {0}")]
     Tokens(String),

@@ -189,6 +189,7 @@ impl Criterion {
         match &self.test {
             Test::Missing(_) | Test::Words(_) | Test::Compared(..) | Test::Unequal(_) => Node::narrowing(everything()),
             Test::Filter(filter) => filter.plan(context),
+            Test::Values(..) if self.parameter.is_of_operator() => Node::narrowing(everything()),
             Test::Values(modifier, values) => {
                 let rows = Rows::of(self.parameter);
                 let node = Node::any(values.iter().map(|value| value.plan(rows, *modifier, context)));

@@ -311,6 +311,7 @@ fn sort_key(resource_type: ResourceType, parameter: &'static Parameter, descendi
     }
     match (parameter.code, parameter.kind(), &parameter.stored[..]) {
         ("_lastUpdated", ..) => Sort::Updated { descending },
+        (code, ..) if parameter.is_of_operator() => Sort::Body { parameter: code, descending },
         (_, Kind::Date | Kind::Number | Kind::Quantity, [number]) => Sort::Range { key: keyer.range(*number), descending },
         (code, ..) => Sort::Body { parameter: code, descending },
     }

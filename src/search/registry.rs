@@ -1,4 +1,5 @@
 //! The search parameters of every type, from `schema/search-parameters.tsv`: data, never code for one resource.
+use super::operator;
 use crate::fhir::ResourceType;
 use crate::fhir::path::{Path, split_union};
 use std::collections::{BTreeSet, HashMap};
@@ -19,6 +20,9 @@ const SEARCHED_BY_PERSONS: [&str; 10] = [
     "address-state",
     "title",
 ];
+
+/// Numbers of the operator's parameters: above those of the table. No row stands under them, so they need not be stable.
+pub(super) const OPERATOR_NUMBERS: std::ops::RangeFrom<u16> = 8192..;
 
 /// Type of a search parameter. <https://hl7.org/fhir/R4/search.html#ptypes>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn parse(name: &str) -> Self {
+    pub(super) fn parse(name: &str) -> Self {
         match name {
             "number" => Self::Number,
             "date" => Self::Date,
@@ -96,8 +100,7 @@ pub struct Component {
     pub shape: Shape,
     /// Where it is, from the element of the composite.
     pub path: Path,
-    /// Numbers of the rows of the parameter that it names.
-    /// Numbers under which its index rows stand.
+    /// Numbers under which the rows of the parameter that it names stand.
     pub stored: Vec<u16>,
 }
 
@@ -120,7 +123,6 @@ pub struct Parameter {
     pub components: Vec<Component>,
     /// Numbers under which its index rows stand: its own, or those of the parameters that it is the same as or the
     /// union of. So `patient` needs no rows beside `subject`, nor `combo-code` beside `code` and `component-code`.
-    /// Numbers under which its index rows stand.
     pub stored: Vec<u16>,
     /// Whether the SQL tables hold rows of this parameter itself.
     pub(super) has_rows: bool,
@@ -131,6 +133,10 @@ impl Parameter {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.shape.kind
+    }
+    /// Whether only bodies decide it: a parameter of the operator.
+    pub(super) fn is_of_operator(&self) -> bool {
+        self.number >= OPERATOR_NUMBERS.start
     }
     /// Whether a `text` row answers a prefix.
     pub(super) fn is_text(&self) -> bool {
@@ -146,10 +152,10 @@ pub struct Registry {
     by_number: HashMap<u16, usize>,
 }
 
-/// The registry of R4 and of the French and IHE profiles that this server serves.
+/// The registry of R4, of the French and IHE profiles that this server serves, and of the operator's own parameters.
 #[must_use]
 pub fn registry() -> &'static Registry {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| build(TABLE));
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| build(TABLE, operator::rows()));
     &REGISTRY
 }
 
@@ -172,10 +178,17 @@ impl Registry {
     }
 }
 
-struct Row {
-    number: u16,
-    base: Option<ResourceType>,
-    code: &'static str,
+/// Whether the table has a parameter of this type, or of every type, with this code.
+pub(super) fn of_the_table(resource_type: ResourceType, code: &str) -> bool {
+    let mut rows = TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(Row::parse);
+    rows.any(|row| row.code == code && row.base.is_none_or(|base| base == resource_type))
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) number: u16,
+    pub(super) base: Option<ResourceType>,
+    pub(super) code: &'static str,
     kind: Kind,
     expression: &'static str,
     targets: Vec<ResourceType>,
@@ -199,6 +212,16 @@ impl Row {
             system: Some(cell()).filter(|system| !system.is_empty()),
             url: cell(),
         })
+    }
+    /// A parameter of the operator; its number comes later.
+    pub(super) fn of_operator(
+        base: ResourceType,
+        code: &'static str,
+        kind: Kind,
+        expression: &'static str,
+        url: &'static str,
+    ) -> Self {
+        Self { number: 0, base: Some(base), code, kind, expression, targets: Vec::new(), components: "", system: None, url }
     }
     /// What it finds, as a set of texts: equal sets of one kind have equal rows.
     fn alternatives(&self) -> BTreeSet<String> {
@@ -227,8 +250,9 @@ impl Row {
     }
 }
 
-fn build(table: &'static str) -> Registry {
-    let rows: Vec<Row> = table.lines().filter(|line| !line.starts_with('#')).filter_map(Row::parse).collect();
+fn build(table: &'static str, operator: &[Row]) -> Registry {
+    let rows = table.lines().filter(|line| !line.starts_with('#')).filter_map(Row::parse);
+    let rows: Vec<Row> = rows.chain(operator.iter().cloned()).collect();
     let mut of_base: HashMap<Option<ResourceType>, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         of_base.entry(row.base).or_default().push(index);
@@ -315,6 +339,7 @@ fn parameter(
         expression: row.expression,
         // The resource table itself answers these two.
         has_rows: in_tables
+            && row.number < OPERATOR_NUMBERS.start
             && !row.expression.is_empty()
             && stored == [row.number]
             && !matches!(row.code, "_id" | "_lastUpdated"),

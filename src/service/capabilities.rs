@@ -238,7 +238,7 @@ mod tests {
                     ..route("DocumentReference", &["read", "create"])
                 },
             ],
-            system_interactions: &["transaction"],
+            system_interactions: &["batch", "transaction"],
             system_operations: &[],
             search_parameters: [
                 parameter("Observation", "code", "token"),
@@ -269,6 +269,6 @@ mod tests {
         assert_eq!(resources[1]["operation"][0]["name"], "translation");
         assert_eq!(resources[1]["conditionalDelete"], "not-supported");
         assert_eq!(statement["rest"][0]["searchParam"], json!([{"name": "_id", "type": "token"}]));
-        assert_eq!(statement["rest"][0]["interaction"], json!([{"code": "transaction"}]));
+        assert_eq!(statement["rest"][0]["interaction"], json!([{"code": "batch"}, {"code": "transaction"}]));
     }
 }

@@ -38,12 +38,13 @@ use crate::audit::{Action, Event, EventOutcome, Outcome};
 use crate::auth::Caller;
 use crate::config::Settings;
 use crate::fhir::interaction::{HistoryPlace, Return, Target, Then};
-use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
+use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::{self, Facts};
-use crate::search::Keyer;
+use crate::search::{Keyer, OperatorParameterError, take_operator_parameters};
 use crate::store::{self, Access, Recorded, Store, StoreError, Unit};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use submit_document::{Deposits, Preparation};
@@ -69,8 +70,11 @@ impl Server {
     /// Opens the store of these settings: all that a use case needs, without a listener.
     ///
     /// # Errors
-    /// What [`Store::open`] refuses.
-    pub fn open(settings: &Settings, base: Option<String>) -> Result<Self, StoreError> {
+    /// What [`Store::open`] refuses; a search parameter of the operator that cannot be served.
+    pub fn open(settings: &Settings, base: Option<String>) -> Result<Self, OpenError> {
+        if let Some(folder) = &settings.search_parameters {
+            take_operator_parameters(&definitions(folder)?)?;
+        }
         let mut database = store::Settings::new(&settings.database);
         database.master_key.clone_from(&settings.master_key);
         database.deadline = Duration::from_secs(settings.request_seconds_max);
@@ -129,6 +133,44 @@ impl Server {
             _ => None,
         }
     }
+}
+
+/// Why a server does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store does not open.
+    #[error("the database does not open")]
+    Store(#[from] StoreError),
+    /// A search parameter of the operator cannot be served.
+    #[error("a search parameter of the operator is not served")]
+    SearchParameter(#[from] OperatorParameterError),
+    /// The folder of search parameters, or a file in it, cannot be read.
+    #[error("setting `search-parameters`: {} cannot be read as JSON", path.display())]
+    File {
+        /// What was read.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The resources of a folder's `*.json`, in the order of their names.
+fn definitions(folder: &Path) -> Result<Vec<Resource>, OpenError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::File { path, source }
+    };
+    let entries = std::fs::read_dir(folder).map_err(failed(folder))?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed(folder))?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let bytes = std::fs::read(path).map_err(failed(path))?;
+        serde_json::from_slice(&bytes).map_err(|error| failed(path)(error.into()))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// A request after authentication and parsing.

@@ -116,7 +116,7 @@ fn to_object(definition: &'static TypeDefinition, element: &Element) -> Option<M
             None => Some(Value::Null),
         });
         let values = values.collect::<Option<Vec<_>>>()?;
-        let beside = items.iter().map(|item| to_beside(item)).collect::<Option<Vec<_>>>()?;
+        let beside = items.iter().map(to_beside).collect::<Option<Vec<_>>>()?;
         put(&mut object, name.clone(), values, is_array);
         put(&mut object, format!("_{name}"), beside, is_array);
     }

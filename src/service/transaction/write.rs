@@ -322,8 +322,7 @@ fn check_unmatched(run: &Run<'_>, steps: &[Step<'_>], entered: &mut Entered) -> 
         let found = matched(run.server, run.request, run.unit, &sought, entered);
         let found = found.map_err(|problem| relocate(step.index, &problem))?.resources;
         let other = |stored: &Stored| step.place != Some((stored.resource_type, stored.pid, stored.rid));
-        if !matches!(step.request.interaction, Interaction::Deposit { .. } | Interaction::Open { .. }) && found.iter().any(other)
-        {
+        if found.iter().any(other) {
             let text = "Another entry brings what the criteria match";
             return Err(relocate(step.index, &Problem::new(IssueKind::InvariantBroken, text)));
         }

@@ -20,6 +20,7 @@ pub(crate) enum Extent {
 }
 
 impl Extent {
+    #[expect(clippy::disallowed_methods, reason = "how much a test does is no setting of the server")]
     pub(crate) fn asked() -> Self {
         match std::env::var("DMP_FHIR_TEST_EXAMPLES").unwrap_or_default().as_str() {
             "" => Self::Sample,

@@ -7,6 +7,10 @@ mod answer;
 mod ask;
 mod data;
 mod dice;
+mod fill;
+mod links;
+mod near;
+mod notes;
 mod parameters;
 mod pool;
 mod query;
@@ -30,6 +34,7 @@ const CLIENTS: u64 = 4;
 /// Failures after which the rest is not asked.
 const FAILURES_MAX: usize = 40;
 
+#[expect(clippy::disallowed_methods, reason = "settings of the test, not of the server")]
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
@@ -59,7 +64,7 @@ fn random_queries_answer_what_the_standard_says() {
 
 /// Fills one world and asks the cases of these numbers.
 fn run(world: &World, seed: u64, cases: std::ops::Range<u64>, tally: &Mutex<Tally>) {
-    let pool = data::fill(world, &mut Dice::of_case(seed, u64::MAX - cases.start));
+    let pool = fill::fill(world, &mut Dice::of_case(seed, u64::MAX - cases.start));
     let patients: Vec<String> = pool.of("Patient", &Place::Cohort).map(|entry| entry.id().to_owned()).collect();
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {

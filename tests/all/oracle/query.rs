@@ -1,5 +1,6 @@
 //! A query as data, its text for the server, and which resources fulfil it.
-use super::data::{TREE, in_tree};
+use super::data::TREE;
+use super::fill::in_tree;
 use super::parameters::{Kind, Parameter, at, named, of as parameters_of};
 use super::pool::{Entry, Place, Pool};
 use super::values;
@@ -251,6 +252,7 @@ fn reference(element: &Value, value: &str, wanted: Option<&str>, pool: &Pool) ->
 
 impl Condition {
     /// Whether a resource fulfils it.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of condition")]
     pub(super) fn holds(&self, entry: &Entry, pool: &Pool) -> bool {
         let found = |parameter: &Parameter| parameter.found(&entry.body).into_iter().cloned().collect::<Vec<Value>>();
         match self {
