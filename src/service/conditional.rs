@@ -273,7 +273,7 @@ impl Conditional<'_> {
 
     fn target(&self, stored: &Stored) -> Result<Target, Problem> {
         let id = stored.id()?;
-        let alias = (id != self.server.id(stored.pid, stored.rid)).then_some(id);
+        let alias = (id != self.server.id(stored.pid, stored.rid)).then(|| id.to_owned());
         Ok(Target { resource_type: self.resource_type, place: Some((stored.pid, stored.rid)), alias })
     }
 }
