@@ -207,19 +207,8 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             }
         }
         Route::Update { resource_type, id } => {
-            let resource_type = served_type(&resource_type)?;
             let (if_match, body) = (if_match(etag)?, body.resource()?);
-            same_type(resource_type, &body)?;
-            whole(resource_type, &body)?;
-            match id {
-                Some(id) => update(target(server, resource_type.name(), &id)?, server, &id, if_match, body),
-                None => {
-                    let record = record_of_body(server, resource_type, &body);
-                    let place = place_of_body(server, resource_type, record.as_ref(), &parameters);
-                    let then = Then::Update { record, if_match, body };
-                    Ok(Interaction::Conditional { resource_type, place, criteria: parameters, then })
-                }
-            }
+            updated(server, served_type(&resource_type)?, id.as_deref(), parameters, if_match, body)
         }
         Route::Patch { resource_type, id } => {
             let resource_type = served_type(&resource_type)?;
@@ -239,6 +228,25 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
         }
         Route::Base => bundle::bundle(server, body, entries_max),
     }
+}
+
+/// `PUT`, by id or by criteria.
+fn updated(
+    server: &Server,
+    resource_type: ResourceType,
+    id: Option<&str>,
+    parameters: Parameters,
+    if_match: Option<i64>,
+    body: Resource,
+) -> Result<Interaction, Problem> {
+    same_type(resource_type, &body)?;
+    whole(resource_type, &body)?;
+    if let Some(id) = id {
+        return update(target(server, resource_type.name(), id)?, server, id, if_match, body);
+    }
+    let record = record_of_body(server, resource_type, &body);
+    let place = place_of_body(server, resource_type, record.as_ref(), &parameters);
+    Ok(Interaction::Conditional { resource_type, place, criteria: parameters, then: Then::Update { record, if_match, body } })
 }
 
 fn update(target: Target, server: &Server, id: &str, if_match: Option<i64>, body: Resource) -> Result<Interaction, Problem> {

@@ -257,11 +257,6 @@ impl Context<'_> {
         self.within.is_some_and(|within| within.links.is_coming(target))
     }
 
-    /// What the same transaction deletes in a record: its references hold nothing back.
-    pub(crate) fn leaving(&self, pid: Pid) -> Vec<Rid> {
-        self.within.map(|within| within.links.leaving(pid)).unwrap_or_default()
-    }
-
     /// A row of the trace for this request.
     #[must_use]
     pub fn event(&self, pid: Option<Pid>, action: Action, status: u16) -> Event {
