@@ -9,6 +9,7 @@ use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft, forget_claims};
 use crate::service::{Context, known_type};
 use crate::store::{self, Access, NewResource, Stored, WholeRecord};
+use crate::service::update_document::{archived, archived_extension, states_archived};
 use crate::translate::{self, Entry};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -173,6 +174,10 @@ fn fill(out: &mut Resource, sent: &Resource) {
         if let (false, Some(value)) = (out.contains_key(name), sent.get(name)) {
             out.insert(name.into(), value.clone());
         }
+    }
+    // No header says whether a document is archived: of PDSm's metadata this is the depositor's own word (PDSm isArchived).
+    if let (true, Ok(archived)) = (states_archived(sent), archived(sent)) {
+        out.insert("extension".into(), json!([archived_extension(archived)]));
     }
     let (Some(Value::Object(context)), Some(Value::Object(sent))) = (out.get_mut("context"), sent.get("context")) else { return };
     for name in ["facilityType", "practiceSetting", "event"] {
