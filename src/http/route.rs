@@ -113,7 +113,7 @@ pub(super) fn route(method: Option<Method>, path: &str) -> Result<Route, Problem
 
 /// The segments of a path. A slash at its end says nothing; two in a row enclose an empty segment, which means nothing.
 fn segments(path: &str) -> Vec<&str> {
-    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
     if path.is_empty() { Vec::new() } else { path.split('/').collect() }
 }
 
