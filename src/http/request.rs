@@ -176,8 +176,19 @@ fn change(server: &Server, asked: Asked<'_>) -> Result<Interaction, Problem> {
             }
         }
         Route::Update { resource_type, id } => {
+            let resource_type = served_type(&resource_type)?;
             let (if_match, body) = (if_match(etag)?, body.resource()?);
-            updated(server, served_type(&resource_type)?, id.as_deref(), parameters, if_match, body)
+            same_type(resource_type, &body)?;
+            whole(resource_type, &body)?;
+            match id {
+                Some(id) => update(target(server, resource_type.name(), &id)?, server, &id, if_match, body),
+                None => {
+                    let record = record_of_body(server, resource_type, &body);
+                    let place = place_of_body(server, resource_type, record.as_ref(), &parameters);
+                    let then = Then::Update { record, if_match, body };
+                    Ok(Interaction::Conditional { resource_type, place, criteria: parameters, then })
+                }
+            }
         }
         Route::Patch { resource_type, id } => {
             let resource_type = served_type(&resource_type)?;
@@ -197,25 +208,6 @@ fn change(server: &Server, asked: Asked<'_>) -> Result<Interaction, Problem> {
         }
         _other => Err(Problem::new(IssueKind::Internal, "A route that changes nothing")),
     }
-}
-
-/// `PUT`, by id or by criteria.
-fn updated(
-    server: &Server,
-    resource_type: ResourceType,
-    id: Option<&str>,
-    parameters: Parameters,
-    if_match: Option<i64>,
-    body: Resource,
-) -> Result<Interaction, Problem> {
-    same_type(resource_type, &body)?;
-    whole(resource_type, &body)?;
-    if let Some(id) = id {
-        return update(target(server, resource_type.name(), id)?, server, id, if_match, body);
-    }
-    let record = record_of_body(server, resource_type, &body);
-    let place = place_of_body(server, resource_type, record.as_ref(), &parameters);
-    Ok(Interaction::Conditional { resource_type, place, criteria: parameters, then: Then::Update { record, if_match, body } })
 }
 
 fn update(target: Target, server: &Server, id: &str, if_match: Option<i64>, body: Resource) -> Result<Interaction, Problem> {
