@@ -263,11 +263,6 @@ impl Context<'_> {
         self.within.is_some_and(|within| within.links.is_coming(target))
     }
 
-    /// What the same transaction deletes in a record: its references hold nothing back.
-    pub(crate) fn leaving(&self, pid: Pid) -> Vec<Rid> {
-        self.within.map(|within| within.links.leaving(pid)).unwrap_or_default()
-    }
-
     /// `[base]/[type]/[id]` of a resource that is here, under the id that its body states.
     ///
     /// # Errors
