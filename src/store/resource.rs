@@ -11,6 +11,7 @@ use crate::ids::{Pid, Rid};
 use crate::policy::permit::label;
 use crate::search::{IndexRows, Key, Keyer, Kind, registry};
 use diesel::sql_types::{BigInt, Binary, Double, Integer, SmallInt, Text};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// A version of a resource as it is stored.
@@ -43,8 +44,12 @@ impl Stored {
     ///
     /// # Errors
     /// `Internal` where the body is damaged, or is that of a deletion.
-    pub fn id(&self) -> Result<&str, Problem> {
-        id_of(self.resource_type, &self.body).ok_or_else(|| Problem::new(IssueKind::Internal, "A stored resource has no id"))
+    pub fn id(&self) -> Result<Cow<'_, str>, Problem> {
+        if let Some(id) = id_of(self.resource_type, &self.body) {
+            return Ok(Cow::Borrowed(id));
+        }
+        let id = self.resource()?.get("id").and_then(serde_json::Value::as_str).map(str::to_owned);
+        id.map(Cow::Owned).ok_or_else(|| Problem::new(IssueKind::Internal, "A stored resource has no id"))
     }
 
     /// The body, read.

@@ -296,7 +296,7 @@ fn called(
     });
     let id = match (stored, chosen) {
         (_, Some(id)) => id,
-        (Some(stored), None) => stored.id()?.to_owned(),
+        (Some(stored), None) => stored.id()?.into_owned(),
         (None, None) => run.server.id(pid, rid),
     };
     Ok(format!("{resource_type}/{id}"))
