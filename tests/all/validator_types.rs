@@ -127,7 +127,9 @@ fn interactions(answers: &mut Answers, system: &Actor, patient: &str) {
     for path in [format!("{path}/_history"), "Observation/_history".into(), "_history?_count=500".into(), "metadata".into()] {
         answers.keep(system.get(&path), 200);
     }
-    for more in ["_summary=true", "_summary=text", "_summary=data", "_summary=count", "_elements=status", "_count=0", "_sort=-date"] {
+    for more in
+        ["_summary=true", "_summary=text", "_summary=data", "_summary=count", "_elements=status", "_count=0", "_sort=-date"]
+    {
         answers.keep(system.get(&format!("Observation?patient=Patient/{patient}&{more}")), 200);
     }
     answers.keep(system.get(&format!("?_type=Observation,Condition&patient=Patient/{patient}")), 200);
@@ -141,7 +143,8 @@ fn bundles(answers: &mut Answers, system: &Actor, patient: &str) {
     let get = |url: &str| json!({"request": {"method": "GET", "url": url}});
     let search = format!("Observation?patient=Patient/{patient}&_count=1");
     let bundle = |kind: &str, entry: Value| json!({"resourceType": "Bundle", "type": kind, "entry": entry});
-    answers.keep(system.post("", &bundle("batch", json!([post(), get(&search), get("Observation/absent"), get("metadata")]))), 200);
+    answers
+        .keep(system.post("", &bundle("batch", json!([post(), get(&search), get("Observation/absent"), get("metadata")]))), 200);
     answers.keep(system.post("", &bundle("transaction", json!([post(), get(&search)]))), 200);
 }
 
