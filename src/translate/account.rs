@@ -57,8 +57,10 @@ const LINES: usize = 100_000;
 /// The account of everything that the context claimed.
 pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     let mut out = Vec::new();
-    // Entries never nest, so each coded node is met once.
-    for entry in context.document.root().subtree().filter(|element| element.is("entry")) {
+    // An entry inside of an entry, which CDA does not have, is a part of it: each coded node is met once.
+    let is_outermost =
+        |entry: &Element<'_>| entry.is("entry") && !entry.ancestors().any(|around| around.is("entry"));
+    for entry in context.document.root().subtree().filter(is_outermost) {
         for node in entry.subtree().filter(|element| is_coded(*element)) {
             if out.len() >= LINES {
                 return out;

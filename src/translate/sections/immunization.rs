@@ -24,7 +24,7 @@ pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> V
     let url = context.url(&element.path());
     let absent_code = element.child("code").is_some_and(super::problem::is_absent_code)
         || element.at("consumable/manufacturedProduct/manufacturedMaterial/code").is_some_and(super::problem::is_absent_code);
-    let denied = element.stated("negationInd") == Some("true") && !absent_code;
+    let denied = super::entry::is_denied(element) && !absent_code;
     let status = if denied { Some("not-done") } else { status::immunization(status::code(element)) };
     let Some(status) = status else {
         return super::status_not_mapped(context, element).into_iter().collect();
@@ -143,12 +143,10 @@ fn reactions(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource
     let mut reactions = Vec::new();
     let caused = relations(element).filter(|relation| relation.stated("typeCode") == Some("CAUS"));
     for reaction in caused.filter_map(|relation| relation.child("observation")) {
-        if reaction.stated("moodCode") != Some("EVN") || !reaction.has_template(template::PROBLEM) {
-            context.list(reaction, Reason::KindNotTranslatedYet);
-            continue;
-        }
-        if context.is_about_another(reaction) {
-            context.list(reaction, Reason::SubjectNotPatient);
+        let other = (!reaction.has_template(template::PROBLEM)).then_some(Reason::KindNotTranslatedYet);
+        let denied = super::entry::is_denied(reaction).then_some(Reason::StatusNotMapped);
+        if let Some(reason) = other.or_else(|| super::entry::refused(context, reaction)).or(denied) {
+            context.list(reaction, reason);
             continue;
         }
         let code = reaction.child("code").and_then(|code| concept(context, code));
