@@ -78,6 +78,31 @@ fn unchanged_documents_have_every_property() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// No default status (R5), no default time: without its statusCode or its times, a resource does not say what they would have said.
+#[test]
+fn what_an_entry_no_longer_states_no_resource_says() {
+    let mut wrong = Vec::new();
+    for seed in seeds::golden() {
+        let mut parts = Vec::new();
+        seed.root.visit(&mut |number, inside, element| {
+            if inside && ["statusCode", "effectiveTime", "value", "code", "doseQuantity", "low", "high"].contains(&element.local()) {
+                parts.push((number, element.local().to_owned()));
+            }
+        });
+        for (number, name) in parts {
+            let mut root = seed.root.clone();
+            let part = root.nth(number).unwrap();
+            // In its place something that says nothing: the paths of the others stay.
+            part.name = "removed".to_owned();
+            part.attributes.clear();
+            part.children.clear();
+            let name = format!("{}-{number}-without-{name}", seed.name);
+            wrong.extend(judge(&name, &root.bytes()).err());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// One change at a time, at each act of each golden document.
 #[test]
 fn each_entry_denied_planned_or_without_information_is_never_a_fact() {

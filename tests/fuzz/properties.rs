@@ -57,6 +57,7 @@ pub(crate) fn hold(bytes: &[u8]) -> Result<Figures, String> {
     structure(&translation, &reference)?;
     account(&document, &translation)?;
     meaning(&document, &translation)?;
+    dates(&document, &translation)?;
     let long = bytes.len() > 20_000;
     Ok(Figures {
         is_document: true,
@@ -205,6 +206,50 @@ fn meaning(document: &cda::Document, translation: &Translation) -> Result<(), St
     Ok(())
 }
 
+/// Every date and time of a resource starts as one that the document states; those that a width gives are added up.
+fn dates(document: &cda::Document, translation: &Translation) -> Result<(), String> {
+    let stated = |element: Element<'_>| element.attribute("value").map(|value| value.trim().to_owned());
+    let of_document: Vec<String> = document.root().subtree().filter_map(stated).collect();
+    if document.root().subtree().any(|element| element.is("width")) {
+        return Ok(());
+    }
+    let days: HashSet<&str> = of_document.iter().filter_map(|value| value.get(..8)).collect();
+    let short: HashSet<&str> = of_document.iter().flat_map(|value| [value.get(..4), value.get(..6)]).flatten().collect();
+    let mut found = Vec::new();
+    for entry in &translation.entries {
+        for (name, value) in &entry.resource {
+            dates_in(name, value, &mut found);
+        }
+        for date in found.drain(..) {
+            let digits: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
+            if !days.contains(digits.as_str()) && !(digits.len() < 8 && short.contains(digits.as_str())) {
+                return Err(format!("{} {}: {date} is stated nowhere", entry.resource["resourceType"], entry.entry_path));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dates_in(name: &str, value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => {
+            let lower = name.to_ascii_lowercase();
+            let by_name = lower.contains("date") || lower.contains("time") || DATES.contains(&name);
+            let shape = text.get(..4).is_some_and(|year| year.bytes().all(|byte| byte.is_ascii_digit()));
+            if by_name && shape {
+                out.push(text.clone());
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| dates_in(name, item, out)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| dates_in(name, value, out)),
+        _ => {}
+    }
+}
+
+/// Names of dates and times that do not say so.
+const DATES: [&str; 10] =
+    ["start", "end", "issued", "recorded", "authoredOn", "whenHandedOver", "whenPrepared", "started", "created", "occurredPeriod"];
+
 /// Types that state something of the patient.
 const STATEMENTS: [&str; 22] = [
     "AdverseEvent", "AllergyIntolerance", "CarePlan", "Condition", "Consent", "DeviceRequest", "DeviceUseStatement", "Encounter",
@@ -269,7 +314,7 @@ fn says_none_known(resource: &Value) -> bool {
         .iter()
         .flat_map(|name| resource[*name]["coding"].as_array().into_iter().flatten())
         .any(|coding| {
-            let absent = coding["system"].as_str().is_some_and(|system| system.ends_with("/absent-unknown-uv-ips") || system.ends_with(":1.2.840.114350"));
+            let absent = coding["system"].as_str().is_some_and(|system| system.ends_with("/absent-unknown-uv-ips"));
             let code = coding["code"].as_str().unwrap_or("");
             absent || code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info"))
         })

@@ -136,7 +136,11 @@ pub(super) fn reasons(context: &mut Context<'_>, element: Element<'_>, url: &str
     for act in acts {
         context.claim_tree(act, url);
         match context.problem_of(act) {
-            Some(condition) => references.push(reference(&condition)),
+            Some(condition) => {
+                references.push(reference(&condition));
+                let code = act.child("code").and_then(|code| concept(context, code));
+                context.reason(url, condition, code);
+            }
             None => codes.extend(act.child("code").and_then(|code| concept(context, code))),
         }
     }
