@@ -162,7 +162,8 @@ fn definitions(folder: &Path) -> Result<Vec<Resource>, OpenError> {
         move |source| OpenError::File { path, source }
     };
     let entries = std::fs::read_dir(folder).map_err(failed(folder))?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed(folder))?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed(folder))?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     let read = |path: &PathBuf| {

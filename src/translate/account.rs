@@ -58,8 +58,7 @@ const LINES: usize = 100_000;
 pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     let mut out = Vec::new();
     // An entry inside of an entry, which CDA does not have, is a part of it: each coded node is met once.
-    let is_outermost =
-        |entry: &Element<'_>| entry.is("entry") && !entry.ancestors().any(|around| around.is("entry"));
+    let is_outermost = |entry: &Element<'_>| entry.is("entry") && !entry.ancestors().any(|around| around.is("entry"));
     for entry in context.document.root().subtree().filter(is_outermost) {
         for node in entry.subtree().filter(|element| is_coded(*element)) {
             if out.len() >= LINES {

@@ -1,7 +1,7 @@
 //! What holds for every document, whatever is wrong with it.
 use dmp_fhir::cda::{self, Element};
-use dmp_fhir::translate::{self, DepositedFile, Translation};
 use dmp_fhir::fhir::check::check;
+use dmp_fhir::translate::{self, DepositedFile, Translation};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -188,7 +188,10 @@ fn meaning(document: &cda::Document, translation: &Translation) -> Result<(), St
         if let Some(around) = element.ancestors().find(|around| is_container(*around) && is_denied(*around)) {
             return Err(format!("{place}: inside of {}, which is denied", around.path()));
         }
-        if element.attribute("nullFlavor").is_some_and(|flavor| !flavor.trim().is_empty()) && !says_nothing(&resource) && !says_none_known(&resource) {
+        if element.attribute("nullFlavor").is_some_and(|flavor| !flavor.trim().is_empty())
+            && !says_nothing(&resource)
+            && !says_none_known(&resource)
+        {
             return Err(format!("{place}: has no information, reads as present"));
         }
         if FACTS.contains(&kind) && element.stated("moodCode") != Some("EVN") {
@@ -247,20 +250,57 @@ fn dates_in(name: &str, value: &Value, out: &mut Vec<String>) {
 }
 
 /// Names of dates and times that do not say so.
-const DATES: [&str; 10] =
-    ["start", "end", "issued", "recorded", "authoredOn", "whenHandedOver", "whenPrepared", "started", "created", "occurredPeriod"];
+const DATES: [&str; 10] = [
+    "start",
+    "end",
+    "issued",
+    "recorded",
+    "authoredOn",
+    "whenHandedOver",
+    "whenPrepared",
+    "started",
+    "created",
+    "occurredPeriod",
+];
 
 /// Types that state something of the patient.
 const STATEMENTS: [&str; 22] = [
-    "AdverseEvent", "AllergyIntolerance", "CarePlan", "Condition", "Consent", "DeviceRequest", "DeviceUseStatement", "Encounter",
-    "FamilyMemberHistory", "Goal", "ImagingStudy", "Immunization", "ImmunizationRecommendation", "MedicationAdministration",
-    "MedicationDispense", "MedicationRequest", "MedicationStatement", "Observation", "Procedure", "ServiceRequest", "Specimen",
+    "AdverseEvent",
+    "AllergyIntolerance",
+    "CarePlan",
+    "Condition",
+    "Consent",
+    "DeviceRequest",
+    "DeviceUseStatement",
+    "Encounter",
+    "FamilyMemberHistory",
+    "Goal",
+    "ImagingStudy",
+    "Immunization",
+    "ImmunizationRecommendation",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Observation",
+    "Procedure",
+    "ServiceRequest",
+    "Specimen",
     "Media",
 ];
 /// Types that say that it is or was.
 const FACTS: [&str; 11] = [
-    "AdverseEvent", "AllergyIntolerance", "Condition", "DeviceUseStatement", "FamilyMemberHistory", "Immunization",
-    "MedicationAdministration", "MedicationDispense", "MedicationStatement", "Observation", "Procedure",
+    "AdverseEvent",
+    "AllergyIntolerance",
+    "Condition",
+    "DeviceUseStatement",
+    "FamilyMemberHistory",
+    "Immunization",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationStatement",
+    "Observation",
+    "Procedure",
 ];
 
 fn states(element: Element<'_>) -> bool {
@@ -275,7 +315,8 @@ fn is_denied(element: Element<'_>) -> bool {
 
 /// What only holds other entries: denied, none of them is stated.
 fn is_container(element: Element<'_>) -> bool {
-    element.is("organizer") || (element.is("act") && element.has_template("1.2.250.1.213.1.1.3.39"))
+    element.is("organizer")
+        || (element.is("act") && element.has_template("1.2.250.1.213.1.1.3.39"))
         || (element.is("act") && element.has_template("1.2.250.1.213.1.1.3.40"))
 }
 

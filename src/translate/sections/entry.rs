@@ -68,7 +68,9 @@ pub(super) fn is_denied(element: Element<'_>) -> bool {
 /// @nullFlavor: the act has no information, unless its code says so itself (no-medication-info, R3)
 /// @negationInd of no boolean: neither there nor denied can be said;  true of what only holds entries: no member is stated (R4)
 pub(super) fn unsaid(element: Element<'_>) -> Option<Reason> {
-    let says_none = || ["code", "value"].iter().filter_map(|name| element.child(name)).any(super::problem::is_absent_code);
+    // A value that names something is what the act says, whatever its code.
+    let value = || element.child("value").filter(|value| value.stated("code").is_some());
+    let says_none = || value().or_else(|| element.child("code")).is_some_and(super::problem::is_absent_code);
     if element.stated("nullFlavor").is_some() && !says_none() {
         return Some(Reason::NotApplicable);
     }
@@ -82,7 +84,6 @@ pub(super) fn unsaid(element: Element<'_>) -> Option<Reason> {
         Some(_) => Some(Reason::StatusNotMapped),
     }
 }
-
 
 /// text -> its resolved text; `-` says nothing (C10-8).
 pub(super) fn text(context: &mut Context<'_>, element: Element<'_>) -> Option<String> {
@@ -115,7 +116,9 @@ pub(super) fn below(element: Element<'_>) -> impl Iterator<Item = (Element<'_>, 
 
 /// A part of the entry by its template; one that is denied or has no information says nothing of the entry.
 pub(super) fn part<'d>(element: Element<'d>, template: &str) -> Option<Element<'d>> {
-    below(element).map(|(_, child)| child).find(|child| child.has_template(template) && !is_denied(*child) && unsaid(*child).is_none())
+    below(element)
+        .map(|(_, child)| child)
+        .find(|child| child.has_template(template) && !is_denied(*child) && unsaid(*child).is_none())
 }
 
 /// The code of the value of a part.

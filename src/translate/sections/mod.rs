@@ -201,7 +201,8 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         return Vec::new();
     }
     // Denied or without information, an act with results states none of them.
-    let unsaid = entry::unsaid(child).or_else(|| (kind == Kind::Results && entry::is_denied(child)).then_some(Reason::StatusNotMapped));
+    let unsaid =
+        entry::unsaid(child).or_else(|| (kind == Kind::Results && entry::is_denied(child)).then_some(Reason::StatusNotMapped));
     if let Some(reason) = unsaid {
         context.list(child, reason);
         return Vec::new();

@@ -75,7 +75,9 @@ pub(in super::super) fn problems(document: &crate::cda::Document) -> Vec<(Vec<cr
     let mut out = Vec::new();
     for problem in document.root().subtree().filter(is_problem) {
         let Some(around) = problem.parent() else { continue };
-        let act = around.parent().filter(|act| act.is("act") && act.has_template(template::PROBLEM_CONCERN) && super::entry::unsaid(*act).is_none());
+        let act = around
+            .parent()
+            .filter(|act| act.is("act") && act.has_template(template::PROBLEM_CONCERN) && super::entry::unsaid(*act).is_none());
         if !around.is("entry") && act.is_none() {
             continue;
         }
@@ -168,10 +170,10 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
 
 /// Whether the code says that there is none, or that nothing is known (R3).
 pub(super) fn is_absent_code(value: Element<'_>) -> bool {
-    value.stated("codeSystem") == Some("2.16.840.1.113883.5.1150.1")
-        || value
-            .stated("code")
-            .is_some_and(|code| code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info")))
+    let of_system = value.stated("codeSystem") == Some("2.16.840.1.113883.5.1150.1");
+    value
+        .stated("code")
+        .is_some_and(|code| code.starts_with("no-") && (of_system || code.starts_with("no-known-") || code.ends_with("-info")))
 }
 
 fn clinical_status(
