@@ -44,6 +44,23 @@ pub fn negotiate(accept: Option<&str>, format: Option<&str>) -> Result<Format, P
     best.map(|(_, format)| format).ok_or_else(|| not_acceptable("Accept"))
 }
 
+/// Whether Accept and Content-Type name the same version of FHIR, where both name one (R4, 3.1.0.1.11).
+///
+/// # Errors
+/// `Malformed` where they do not.
+pub fn same_version(accept: Option<&str>, content_type: Option<&str>) -> Result<(), Problem> {
+    let version =
+        |text: &str| parameter(text, "fhirVersion").map(|version| version.split('.').take(2).collect::<Vec<_>>().join("."));
+    let sent = content_type.and_then(version);
+    let wanted: Vec<String> = accept.unwrap_or_default().split(',').filter_map(version).collect();
+    match sent {
+        Some(sent) if !wanted.is_empty() && !wanted.contains(&sent) => {
+            Err(Problem::new(IssueKind::Malformed, "Accept and Content-Type name different versions of FHIR"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn not_acceptable(what: &str) -> Problem {
     Problem::new(
         IssueKind::NotAcceptable,

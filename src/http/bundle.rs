@@ -1,6 +1,7 @@
 //! Bundles posted to the base: each entry parsed like a request of its own. <https://hl7.org/fhir/R4/http.html#transaction>
-use super::request::{self, Asked, Sent};
+use super::request::{self, Asked};
 use super::route::route;
+use super::sent::Sent;
 use crate::fhir::interaction::{BundleEntry, Method};
 use crate::fhir::media_type::{self, Format};
 use crate::fhir::{Interaction, IssueKind, Problem, Resource, check, json, xml};

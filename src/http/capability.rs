@@ -11,48 +11,58 @@ use actix_web::web::Bytes;
 use serde_json::Value;
 use std::sync::OnceLock;
 
-const READ: &[&str] = &["read", "vread", "search-type"];
-const READ_CREATE: &[&str] = &["read", "vread", "search-type", "create"];
-const READ_CREATE_UPDATE: &[&str] = &["read", "vread", "search-type", "create", "update"];
-/// The trace has one version of each event.
-const TRACE: &[&str] = &["read", "search-type"];
 const TRANSLATION: OperationDescription<'_> =
     OperationDescription { name: "translation", definition: "https://dmp-fhir.example/fhir/OperationDefinition/translation" };
+const DOCREF: OperationDescription<'_> =
+    OperationDescription { name: "docref", definition: "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref" };
+const LASTN: OperationDescription<'_> =
+    OperationDescription { name: "lastn", definition: "http://hl7.org/fhir/OperationDefinition/Observation-lastn" };
+const EVERYTHING: OperationDescription<'_> =
+    OperationDescription { name: "everything", definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything" };
 const DOCUMENT: OperationDescription<'_> =
     OperationDescription { name: "document", definition: "http://hl7.org/fhir/OperationDefinition/Composition-document" };
 
-/// Types with their interactions: the table that `routes` obeys.
+/// Types with their interactions: the table that `route` and `policy` obey.
 fn routes() -> Vec<RouteDescription<'static>> {
-    let served = ResourceType::all().filter(|resource_type| resource_type.home() != Home::None);
-    served
-        .map(|resource_type| {
-            let interactions = match resource_type.name() {
-                "AuditEvent" => TRACE,
-                "Consent" => READ_CREATE_UPDATE,
-                "Patient" | "DocumentReference" => READ_CREATE,
-                _ if write_table::is_created(resource_type) => READ_CREATE,
-                _ => READ,
-            };
-            let operations: &[OperationDescription<'_>] = match resource_type.name() {
-                "Composition" => &[DOCUMENT],
-                "DocumentReference" => &[TRANSLATION],
-                _ => &[],
-            };
-            RouteDescription {
-                resource_type: Some(resource_type),
-                interactions,
-                conditional_read: "full-support",
-                read_history: resource_type.name() != "AuditEvent",
-                operations,
-                ..RouteDescription::default()
-            }
-        })
-        .collect()
+    ResourceType::all().filter(|resource_type| resource_type.home() != Home::None).map(of_type).collect()
+}
+
+fn of_type(resource_type: ResourceType) -> RouteDescription<'static> {
+    let name = resource_type.name();
+    // The trace has one version of each event.
+    let versioned = name != "AuditEvent";
+    let written = |interaction| write_table::is_written(resource_type, interaction);
+    let mut interactions = vec!["read", "search-type"];
+    if versioned {
+        interactions.extend(["vread", "history-instance", "history-type"]);
+    }
+    interactions.extend(["create", "update", "patch", "delete"].into_iter().filter(|interaction| written(interaction)));
+    let operations: &[OperationDescription<'_>] = match name {
+        "Composition" => &[DOCUMENT],
+        "DocumentReference" => &[TRANSLATION, DOCREF],
+        "Observation" => &[LASTN],
+        "Patient" => &[EVERYTHING],
+        _ => &[],
+    };
+    RouteDescription {
+        resource_type: Some(resource_type),
+        interactions,
+        conditional_create: written("create"),
+        conditional_read: "full-support",
+        conditional_update: written("update"),
+        // By a system, under an id that it chooses. A record is opened, and a Consent numbered, by the server.
+        update_create: written("update") && !matches!(name, "Patient" | "Consent"),
+        conditional_delete: if written("delete") { "single" } else { "" },
+        read_history: versioned,
+        operations,
+        ..RouteDescription::default()
+    }
 }
 
 /// The CapabilityStatement of this instance, made once when it starts, as the bytes that leave.
 pub(crate) struct Statement {
     json: Bytes,
+    etag: String,
     xml: OnceLock<Option<Bytes>>,
 }
 
@@ -60,7 +70,15 @@ impl Statement {
     /// Of the server at this base, which started at this instant.
     pub(super) fn new(base: &str, started: &str) -> Self {
         let statement = Value::Object(capabilities(base, started));
-        Self { json: statement.to_string().into(), xml: OnceLock::new() }
+        let json = statement.to_string();
+        let hash = openssl::sha::sha256(json.as_bytes());
+        let etag = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self { json: json.into(), etag: format!("W/\"{etag}\""), xml: OnceLock::new() }
+    }
+
+    /// Changes with what it says.
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
     }
 
     pub(super) fn json(&self) -> Bytes {
@@ -90,7 +108,7 @@ fn capabilities(base: &str, started: &str) -> Resource {
         software_version: env!("CARGO_PKG_VERSION"),
         date: started,
         routes: &routes,
-        system_interactions: &["transaction"],
+        system_interactions: &["transaction", "batch", "search-system", "history-system"],
         system_operations: &[],
         search_parameters: parameters,
         instantiates: &[PDSM_DOCUMENT_MANAGER, BALP_AUDIT_CREATOR],

@@ -39,6 +39,11 @@ pub(super) async fn counted(
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
+    if let Some(sent) = correlation(response.request(), &id)
+        && let Ok(value) = HeaderValue::from_str(&sent)
+    {
+        response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
+    }
     let name = response.request().extensions().get::<Name>().map_or("none", |name| name.0);
     let (status, time) = (response.status().as_u16(), start.elapsed());
     if let Some(state) = state {
@@ -47,6 +52,13 @@ pub(super) async fn counted(
     let duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(request = id, interaction = name, status, duration_ms, "Answered");
     Ok(response)
+}
+
+/// The client's X-Request-Id where the server answers under an id of its own (R4, 3.1.0.1.12), cut to what a log may hold.
+fn correlation(request: &HttpRequest, id: &str) -> Option<String> {
+    let given = text(request.headers(), HeaderName::from_static("x-request-id"))?;
+    let printable: String = given.chars().filter(char::is_ascii_graphic).take(256).collect();
+    (given != id && !printable.is_empty()).then_some(printable)
 }
 
 /// The client's X-Request-Id where it is a plain one, otherwise a new one.

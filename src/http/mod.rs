@@ -11,6 +11,7 @@ mod request;
 mod respond;
 mod route;
 pub mod routes;
+mod sent;
 
 use crate::auth::{KeySource, LocalIssuer, Trust, Verifier};
 use crate::config::Settings;

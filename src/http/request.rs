@@ -2,13 +2,13 @@
 use super::bundle;
 use super::respond::Wishes;
 use super::route::Route;
+use super::sent::Sent;
 use crate::fhir::identifier::Ins;
 use crate::fhir::interaction::{HistoryPlace, Parameters, RecordName, Return, SearchPlace, Target, Then};
-use crate::fhir::media_type::{self, Format};
-use crate::fhir::patch::Patch;
+use crate::fhir::media_type;
 use crate::fhir::path::Path;
 use crate::fhir::resource_type::Home;
-use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, json, td02, xml};
+use crate::fhir::{Interaction, IssueKind, Problem, Resource, ResourceType, td02};
 use crate::ids::Pid;
 use crate::search;
 use crate::service::Server;
@@ -16,7 +16,6 @@ use crate::service::search::query_string;
 use crate::service::search_all::in_compartment;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
-use base64::Engine;
 use serde_json::Value;
 
 /// Parameters that shape the answer and are no search parameters.
@@ -40,6 +39,7 @@ pub(crate) fn query(parameters: &Parameters) -> String {
 /// How the client wants its answer; what it asks for wrongly is a 406.
 pub(crate) fn wishes(request: &HttpRequest, parameters: &Parameters) -> Result<Wishes, Problem> {
     let headers = request.headers();
+    media_type::same_version(text(headers, header::ACCEPT), text(headers, header::CONTENT_TYPE))?;
     let format = media_type::negotiate(text(headers, header::ACCEPT), parameters.get("_format"))?;
     let prefer = text(headers, header::HeaderName::from_static("prefer")).unwrap_or_default();
     let preference = match preferred(prefer, "return") {
@@ -118,48 +118,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: Sent<'a>,
 }
 
-/// The body of what is asked.
-pub(crate) enum Sent<'a> {
-    /// Of a request: as it was sent.
-    Bytes {
-        /// Content-Type.
-        content_type: Option<&'a str>,
-        /// Plain bytes.
-        bytes: &'a [u8],
-    },
-    /// `Bundle.entry.resource`.
-    Resource(Option<Resource>),
-}
-
-impl Sent<'_> {
-    pub(super) fn resource(self) -> Result<Resource, Problem> {
-        match self {
-            Self::Bytes { content_type, bytes } => match media_type::body_format(content_type)? {
-                Format::Json => json::parse(bytes),
-                Format::Xml => xml::read(bytes),
-            },
-            Self::Resource(Some(resource)) => Ok(resource),
-            Self::Resource(None) => Err(Problem::new(IssueKind::RequiredMissing, "The entry brings no resource")),
-        }
-    }
-
-    /// Its media type says in which language a patch is written; inside a Bundle it is FHIRPath Patch, or a Binary that has
-    /// a patch of another language under its media type. <https://hl7.org/fhir/R4/http.html#patch>
-    fn patch(self) -> Result<Patch, Problem> {
-        match self {
-            Self::Bytes { content_type, bytes } => Patch::parse(content_type, bytes),
-            Self::Resource(Some(binary)) if binary.get("resourceType").and_then(Value::as_str) == Some("Binary") => {
-                let content_type = binary.get("contentType").and_then(Value::as_str);
-                let data = binary.get("data").and_then(Value::as_str).unwrap_or_default();
-                let malformed = |_not_base64| Problem::at(IssueKind::Malformed, "Binary.data", "The patch is not base64");
-                let bytes = base64::engine::general_purpose::STANDARD.decode(data).map_err(malformed)?;
-                Patch::parse(content_type, &bytes)
-            }
-            entry @ Self::Resource(_) => Patch::of_parameters(entry.resource()?),
-        }
-    }
-}
-
 /// What one request asks.
 pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize) -> Result<Interaction, Problem> {
     let Asked { route, parameters, if_match: etag, if_none_exist, raw, body } = asked;
@@ -198,6 +156,17 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
             let place = search_place(server, served_type("DocumentReference")?, &parameters);
             Ok(Interaction::DocRef { place, parameters })
         }
+        Route::Base => bundle::bundle(server, body, entries_max),
+        Route::Create { .. } | Route::Update { .. } | Route::Patch { .. } | Route::Delete { .. } => {
+            change(server, Asked { route, parameters, if_match: etag, if_none_exist, raw, body })
+        }
+    }
+}
+
+/// Create, update, patch and delete, conditional or not.
+fn change(server: &Server, asked: Asked<'_>) -> Result<Interaction, Problem> {
+    let Asked { route, parameters, if_match: etag, if_none_exist, body, .. } = asked;
+    match route {
         Route::Create { resource_type } => {
             let resource_type = served_type(&resource_type)?;
             let created = create(server, resource_type, body.resource()?)?;
@@ -237,7 +206,7 @@ pub(crate) fn interaction(server: &Server, asked: Asked<'_>, entries_max: usize)
                 None => Ok(conditional(server, resource_type, parameters, Then::Delete { if_match })),
             }
         }
-        Route::Base => bundle::bundle(server, body, entries_max),
+        _other => Err(Problem::new(IssueKind::Internal, "A route that changes nothing")),
     }
 }
 
@@ -325,62 +294,6 @@ fn place_of_all(server: &Server, parameters: &Parameters) -> SearchPlace {
     }
     let of_types = types.into_iter().map(|resource_type| search_place(server, resource_type, parameters));
     of_types.into_iter().find(|place| matches!(place, SearchPlace::Record(_))).unwrap_or(SearchPlace::Cohort)
-}
-
-/// Parameters of `POST _search`, and of an operation that was posted: a form, or a Parameters resource.
-pub(crate) fn sent_parameters(route: &Route, content_type: Option<&str>, body: &[u8]) -> Result<Parameters, Problem> {
-    let bare = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if body.is_empty() {
-        return Ok(Parameters::default());
-    }
-    if bare.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let text = std::str::from_utf8(body).map_err(|_not_utf8| Problem::new(IssueKind::Malformed, "The form is not UTF-8"))?;
-        return parameters(text);
-    }
-    if !route.is_operation() {
-        return Err(Problem::new(IssueKind::MediaTypeUnsupported, "_search takes application/x-www-form-urlencoded"));
-    }
-    operation_parameters(&Sent::Bytes { content_type, bytes: body }.resource()?)
-}
-
-/// The parameters of a Parameters resource as those of a query.
-fn operation_parameters(body: &Resource) -> Result<Parameters, Problem> {
-    if body.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
-        return Err(Problem::at(IssueKind::Malformed, "resourceType", "An operation takes a Parameters resource"));
-    }
-    let mut found = Vec::new();
-    for (index, parameter) in body.get("parameter").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let value = parameter.as_object().into_iter().flatten().find(|(name, _)| name.starts_with("value"));
-        let Some(text) = value.and_then(|(_, value)| query_value(value)) else {
-            let text = "This parameter has no value that a query could have";
-            return Err(Problem::at(IssueKind::ParameterInvalid, format!("Parameters.parameter[{index}]"), text));
-        };
-        found.push((name, text));
-    }
-    Ok(Parameters(found))
-}
-
-/// A value of a Parameters resource as a query has it: a token for what is coded, the text of a reference.
-fn query_value(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Object(object) => {
-            let text = |name: &str| object.get(name).and_then(Value::as_str);
-            if let Some(reference) = text("reference") {
-                return Some(reference.to_owned());
-            }
-            let coding = object.get("coding").and_then(|coding| coding.get(0)).and_then(Value::as_object).unwrap_or(object);
-            let part = |name: &str| coding.get(name).and_then(Value::as_str);
-            match (part("system"), part("code").or_else(|| part("value"))) {
-                (Some(system), Some(code)) => Some(format!("{system}|{code}")),
-                (None, Some(code)) => Some(code.to_owned()),
-                (_, None) => None,
-            }
-        }
-        Value::Null | Value::Array(_) => None,
-    }
 }
 
 /// A type that this server has; `Binaire` and `Questionnaire` are the same 404.

@@ -55,6 +55,7 @@ pub(super) async fn public(statement: &Statement, wishes: &Wishes) -> HttpRespon
     };
     let mut response = HttpResponse::Ok();
     headers(&mut response);
+    response.insert_header((header::ETAG, statement.etag()));
     match ready {
         Some(bytes) if !wishes.gzip => response.insert_header((header::CONTENT_TYPE, wishes.format.content_type())).body(bytes),
         _ => finish(response, Content::Fhir(statement.json().to_vec()), wishes).await,

@@ -1,7 +1,8 @@
 //! The one way from a request to its answer.
-use super::request::{self, Asked, Sent, text};
+use super::request::{self, Asked, text};
 use super::respond::{self, Wishes};
 use super::route::{self, ONLY, route};
+use super::sent::{self, Sent};
 use super::{State, body, counted, page};
 use crate::audit::Action;
 use crate::auth::{self, Caller};
@@ -175,7 +176,7 @@ async fn parse(
         let bytes = sent.unpack(state.settings.body_bytes_max)?;
         let content_type = text(&headers, header::CONTENT_TYPE);
         if with_form {
-            parameters.0.extend(request::sent_parameters(&route, content_type, &bytes)?.0);
+            parameters.0.extend(sent::sent_parameters(&route, content_type, &bytes)?.0);
         }
         let asked = Asked {
             raw: request::wants_raw(&headers, &parameters),

@@ -89,16 +89,12 @@ pub fn rows() -> &'static [Row] {
     &ROWS
 }
 
-/// Whether any client creates resources of this type by `POST [type]`.
-#[must_use]
-pub fn is_created(resource_type: ResourceType) -> bool {
-    create(resource_type) != Writers::Nobody
-}
-
 /// Whether any client does this to resources of this type; `interaction` is the code of the table.
 #[must_use]
-pub fn is_written(resource_type: ResourceType, interaction: &'static str) -> bool {
-    CHANGES.get(&(resource_type, interaction)).is_some_and(|writers| *writers != Writers::Nobody)
+pub fn is_written(resource_type: ResourceType, interaction: &str) -> bool {
+    ROWS.iter()
+        .filter(|row| row.resource_type == resource_type && row.interaction == interaction)
+        .any(|row| Writers::of(row) != Writers::Nobody)
 }
 
 /// What is done to a stored resource.

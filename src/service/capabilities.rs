@@ -46,7 +46,7 @@ pub struct RouteDescription<'a> {
     /// The type; `None` is left out.
     pub resource_type: Option<ResourceType>,
     /// Codes of <https://hl7.org/fhir/R4/valueset-type-restful-interaction.html>.
-    pub interactions: &'a [&'a str],
+    pub interactions: Vec<&'a str>,
     /// Profiles that its resources may claim.
     pub supported_profiles: &'a [&'a str],
     /// Whether `PUT` to a new id creates.
@@ -137,6 +137,8 @@ where
     out.insert("fhirVersion".into(), "4.0.1".into());
     let formats = ["application/fhir+json", "application/fhir+xml", "json", "xml"];
     out.insert("format".into(), json!(formats));
+    let patches = ["application/json-patch+json", "application/xml-patch+xml", "application/fhir+json", "application/fhir+xml"];
+    out.insert("patchFormat".into(), json!(patches));
     insert_all(&mut out, "implementationGuide", input.implementation_guides.iter().map(|url| Value::from(*url)));
     out.insert("rest".into(), Value::Array(vec![Value::Object(rest)]));
     out
@@ -230,12 +232,12 @@ mod tests {
             software_version: "0.1.0",
             date: "2026-11-24T10:00:00Z",
             routes: &[
-                route("Observation", &["read", "search-type"]),
-                route("Binary", &["read"]),
+                route("Observation", vec!["read", "search-type"]),
+                route("Binary", vec!["read"]),
                 RouteDescription {
                     operations: &[translation],
                     includes: &["DocumentReference:patient"],
-                    ..route("DocumentReference", &["read", "create"])
+                    ..route("DocumentReference", vec!["read", "create"])
                 },
             ],
             system_interactions: &["batch", "transaction"],

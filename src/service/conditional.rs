@@ -263,7 +263,7 @@ impl Conditional<'_> {
             let text = "The id of the body is not the id of what the criteria match";
             return Err(Problem::at(IssueKind::Malformed, format!("{}.id", self.resource_type), text));
         }
-        body.insert("id".into(), id.into());
+        body.insert("id".into(), id.into_owned().into());
         let target = self.target(stored)?;
         Ok(match self.resource_type.name() {
             "Consent" => Interaction::UpdateConsent { target, if_match, body },
@@ -273,7 +273,7 @@ impl Conditional<'_> {
 
     fn target(&self, stored: &Stored) -> Result<Target, Problem> {
         let id = stored.id()?;
-        let alias = (id != self.server.id(stored.pid, stored.rid)).then_some(id);
+        let alias = (id != self.server.id(stored.pid, stored.rid)).then(|| id.into_owned());
         Ok(Target { resource_type: self.resource_type, place: Some((stored.pid, stored.rid)), alias })
     }
 }

@@ -26,7 +26,7 @@ pub fn create_consent(context: &Context<'_>, access: &Access, body: &Resource) -
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     derive(context, access)?;
     let event = context.event_on(Action::Create, 201, new.resource_type, facts.pid, new.rid);
-    Ok(created(context, access, facts.pid, &new, vec![event]))
+    Ok(created(context, access, &new, vec![event]))
 }
 
 /// `PUT Consent/[id]`: also the withdrawal, by `status` inactive.
@@ -58,7 +58,7 @@ pub fn update_consent(
     store::resource_put_versions(context.unit, &context.unit.open_rules(access)?, vec![new.clone()])?;
     derive(context, access)?;
     let events = vec![context.event_on(Action::Update, 200, new.resource_type, facts.pid, rid)];
-    Ok(written(context, access, facts.pid, &new, Written { status: 200, version, events }))
+    Ok(written(context, access, &new, Written { status: 200, version, events }))
 }
 
 /// With the patient named literally, in `patient` and among the performers. What the Consent says was checked by `decide`.

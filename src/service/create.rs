@@ -81,8 +81,8 @@ pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
 }
 
 /// 201 with the resource.
-pub(super) fn created(context: &Context<'_>, access: &Access, pid: Pid, new: &NewResource, events: Vec<Event>) -> Outcome {
-    written(context, access, pid, new, Written { status: 201, version: 1, events })
+pub(super) fn created(context: &Context<'_>, access: &Access, new: &NewResource, events: Vec<Event>) -> Outcome {
+    written(context, access, new, Written { status: 201, version: 1, events })
 }
 
 /// How a resource was written.
@@ -93,14 +93,14 @@ pub(super) struct Written {
 }
 
 /// The answer to a write: the resource, with its version, time and place.
-pub(super) fn written(context: &Context<'_>, access: &Access, pid: Pid, new: &NewResource, written: Written) -> Outcome {
+pub(super) fn written(context: &Context<'_>, access: &Access, new: &NewResource, written: Written) -> Outcome {
     let Written { status, version, events } = written;
     Outcome {
         status,
         body: Body::Fhir(new.body.clone()),
         version: Some(version),
         updated: context.unit.updated(access).ok().map(|updated| updated.0),
-        location: Some(format!("{}/_history/{version}", context.server.reference(new.resource_type, pid, new.rid))),
+        location: store::id_of(new.resource_type, &new.body).map(|id| format!("{}/{id}/_history/{version}", new.resource_type)),
         events,
         remarks: Vec::new(),
     }
@@ -115,7 +115,7 @@ pub fn create(context: &Context<'_>, access: &Access, resource_type: ResourceTyp
     let new = prepared(context, access, resource_type, body)?;
     store::resource_put(context.unit, access, std::slice::from_ref(&new))?;
     let event = context.event_on(Action::Create, 201, resource_type, pid, new.rid);
-    Ok(created(context, access, pid, &new, vec![event]))
+    Ok(created(context, access, &new, vec![event]))
 }
 
 /// A new resource as it will be stored.

@@ -26,7 +26,7 @@ pub(super) fn document(
     let Some((pid, rid)) = target.place else { return Err(not_found(access)) };
     let composition = store::resource_read(context.unit, access, target.resource_type, rid)?.ok_or_else(|| not_found(access))?;
     let resources = with_referenced(context, access, composition)?;
-    let entries = resources.iter().map(|stored| Ok((full_url(context, stored)?, stored.body.as_slice())));
+    let entries = resources.iter().map(|stored| Ok((context.full_url(stored)?, stored.body.as_slice())));
     let entries = entries.collect::<Result<Vec<_>, Problem>>()?;
     let random =
         ids::random::<16>().map_err(|_no_random| Problem::new(IssueKind::Internal, "No random number for the Bundle"))?;
@@ -68,10 +68,4 @@ fn with_referenced(context: &Context<'_>, access: &Access, composition: Stored) 
         }
     }
     Ok(all)
-}
-
-fn full_url(context: &Context<'_>, stored: &Stored) -> Result<String, Problem> {
-    let resource = stored.resource()?;
-    let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
-    Ok(format!("{}/{}/{id}", context.server.base(), stored.resource_type))
 }

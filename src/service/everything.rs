@@ -51,15 +51,16 @@ pub(super) fn everything(
     matches.extend(page.resources);
     let included = directory(context, access, &matches, &asked)?;
     let base = context.server.base();
-    let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let path = format!("{}/$everything", context.server.reference(patient_type, matches_pid(access), Rid::PATIENT));
     let entries = matches.iter().map(|stored| (stored, SearchMode::Match));
     let entries = entries.chain(included.iter().map(|stored| (stored, SearchMode::Include)));
+    let entries = entries.map(|(stored, mode)| Ok((context.full_url(stored)?, &stored.body, mode)));
+    let entries = entries.collect::<Result<Vec<_>, Problem>>()?;
     let bytes = bundle::searchset(SearchSet {
         self_link: &link_to(base, &path, &asked.honoured, None),
         next_link: page.next.as_ref().map(|cursor| link_to(base, &path, &asked.honoured, Some(cursor.as_text()))).as_deref(),
         total: page.total.map(|total| total.saturating_add(u64::from(with_patient))),
-        entries: entries.map(|(stored, mode)| (url(stored), &stored.body, mode)),
+        entries,
         outcome: None,
     });
     let events = events(context, access, Some(patient_type), matches.iter().chain(&included));

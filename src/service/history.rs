@@ -205,9 +205,7 @@ impl Entries<'_> {
 
     /// The id that a version shows: of a deletion, that of the version before it, where it may be read.
     fn id(&self, stored: &Stored) -> Result<String, Problem> {
-        let shown = |stored: &Stored| -> Result<Option<String>, Problem> {
-            Ok(stored.resource()?.get("id").and_then(|id| id.as_str()).map(str::to_owned))
-        };
+        let shown = |stored: &Stored| -> Result<Option<String>, Problem> { Ok(Some(stored.id()?.into_owned())) };
         let id = if !stored.is_deletion() {
             shown(stored)?
         } else if self.access.pid() == Some(stored.pid) {

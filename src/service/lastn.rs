@@ -48,15 +48,16 @@ pub(super) fn last_n(context: &Context<'_>, access: &Access, parameters: &Parame
     }
     let included = includes(context, access, &query, &chosen)?;
     let base = context.server.base();
-    let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let max = parameters.0.iter().filter(|(name, _)| name == "max").cloned();
     let honoured: Vec<(String, String)> = max.chain(query.self_parameters.iter().cloned()).collect();
     let mut entries = Vec::with_capacity(chosen.len() + included.len());
     if query.summary != Summary::Count {
         for stored in &chosen {
-            entries.push((url(stored), part(&query, stored)?, SearchMode::Match));
+            entries.push((context.full_url(stored)?, part(&query, stored)?, SearchMode::Match));
         }
-        entries.extend(included.iter().map(|stored| (url(stored), Cow::from(&stored.body), SearchMode::Include)));
+        for stored in &included {
+            entries.push((context.full_url(stored)?, Cow::from(&stored.body), SearchMode::Include));
+        }
     }
     let bytes = bundle::searchset(SearchSet {
         self_link: &link_to(base, "Observation/$lastn", &honoured, None),

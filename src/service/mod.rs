@@ -262,6 +262,14 @@ impl Context<'_> {
         self.within.map(|within| within.links.leaving(pid)).unwrap_or_default()
     }
 
+    /// `[base]/[type]/[id]` of a resource that is here, under the id that its body states.
+    ///
+    /// # Errors
+    /// `Internal` where the body is damaged.
+    pub fn full_url(&self, stored: &store::Stored) -> Result<String, Problem> {
+        Ok(format!("{}/{}/{}", self.server.base(), stored.resource_type, stored.id()?))
+    }
+
     /// A row of the trace for this request.
     #[must_use]
     pub fn event(&self, pid: Option<Pid>, action: Action, status: u16) -> Event {

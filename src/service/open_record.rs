@@ -124,7 +124,7 @@ fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource],
     let events = events.collect();
     let Some(position) = position else {
         return match new.first() {
-            Some(patient) => created(context, access, pid, patient, events),
+            Some(patient) => created(context, access, patient, events),
             None => Outcome::problem(&Problem::new(IssueKind::Internal, "Nothing was created"), Vec::new()),
         };
     };
@@ -133,7 +133,7 @@ fn answer(context: &Context<'_>, access: &Access, pid: Pid, new: &[NewResource],
         order.insert(position.min(order.len()), patient);
     }
     let preference = context.request.preference.or(Some(Return::Representation));
-    let answer = |resource| of_outcome(created(context, access, pid, resource, Vec::new()), Method::Post, preference);
+    let answer = |resource| of_outcome(created(context, access, resource, Vec::new()), Method::Post, preference);
     let entries = order.into_iter().map(answer);
     let entries: Vec<EntryResponse> = entries.collect();
     Outcome::new(200, Body::Fhir(bundle::transaction_response(&entries)), events)

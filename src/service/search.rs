@@ -272,12 +272,13 @@ fn bundle(context: &Context<'_>, query: &Query, page: &Page, included: &[Stored]
     let self_link = link_to(base, path, &query.self_parameters, None);
     let next_link = page.next.as_ref().map(|cursor| link_to(base, path, &query.self_parameters, Some(cursor.as_text())));
     let outcome = (!query.ignored.is_empty()).then(|| operation_outcome(query.ignored.iter()));
-    let url = |stored: &Stored| format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
     let mut entries = Vec::with_capacity(page.resources.len() + included.len());
     for stored in &page.resources {
-        entries.push((url(stored), part(query, stored)?, SearchMode::Match));
+        entries.push((context.full_url(stored)?, part(query, stored)?, SearchMode::Match));
     }
-    entries.extend(included.iter().map(|stored| (url(stored), Cow::from(&stored.body), SearchMode::Include)));
+    for stored in included {
+        entries.push((context.full_url(stored)?, Cow::from(&stored.body), SearchMode::Include));
+    }
     Ok(bundle::searchset(SearchSet {
         self_link: &self_link,
         next_link: next_link.as_deref(),

@@ -60,8 +60,7 @@ pub(super) fn search_all(context: &Context<'_>, access: &Access, parameters: &Pa
     for stored in &page.resources {
         let query = queries.iter().find(|query| query.resource_type == stored.resource_type);
         let body = query.map_or(Ok(Cow::from(&stored.body)), |query| part(query, stored))?;
-        let url = format!("{base}/{}", context.server.reference(stored.resource_type, stored.pid, stored.rid));
-        entries.push((url, body, SearchMode::Match));
+        entries.push((context.full_url(stored)?, body, SearchMode::Match));
     }
     let bytes = bundle::searchset(SearchSet {
         self_link: &link_to(base, &path, &honoured, None),

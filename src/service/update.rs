@@ -45,7 +45,7 @@ pub(super) fn update(
         Action::Update
     };
     let events = vec![context.event_on(action, status, target.resource_type, pid, rid)];
-    let outcome = written(context, access, pid, &new, Written { status, version, events });
+    let outcome = written(context, access, &new, Written { status, version, events });
     Ok(Outcome { location: Some(format!("{}/{id}/_history/{version}", target.resource_type)), ..outcome })
 }
 

@@ -93,7 +93,7 @@ pub(super) fn update_document(
     if wanted.withdrawn {
         let new = withdraw::perform(context, access, &document)?;
         let events = vec![context.event_on(Action::Delete, 200, old.resource_type, old.pid, old.rid)];
-        return Ok(written(context, access, old.pid, &new, Written { status: 200, version: new.version, events }));
+        return Ok(written(context, access, &new, Written { status: 200, version: new.version, events }));
     }
     let events = vec![context.event_on(Action::Update, 200, old.resource_type, old.pid, old.rid)];
     if wanted.changes(&document).is_empty() {
@@ -107,7 +107,7 @@ pub(super) fn update_document(
     if wanted.labels != stated(old) {
         labels::relabel(context, &document.rules, &stored(old, &new, context, access)?, wanted.labels)?;
     }
-    Ok(written(context, access, old.pid, &new, Written { status: 200, version: new.version, events }))
+    Ok(written(context, access, &new, Written { status: 200, version: new.version, events }))
 }
 
 /// The version just written, as it is stored.

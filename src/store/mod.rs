@@ -53,7 +53,7 @@ pub use ordered::resource_search_ordered;
 pub use page::{Cursor, Page, PageRequest};
 pub use recorded::Recorded;
 pub use resource::{
-    NewResource, Stored, resource_by_origin, resource_delete, resource_put, resource_read, resource_referred,
+    NewResource, Stored, id_of, resource_by_origin, resource_delete, resource_put, resource_read, resource_referred,
     resource_version_read, resource_withdrawn,
 };
 pub use rules::{

@@ -11,6 +11,7 @@ use crate::ids::{Pid, Rid};
 use crate::policy::permit::label;
 use crate::search::{IndexRows, Key, Keyer, Kind, registry};
 use diesel::sql_types::{BigInt, Binary, Double, Integer, SmallInt, Text};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// A version of a resource as it is stored.
@@ -39,14 +40,16 @@ impl Stored {
         self.body.is_empty()
     }
 
-    /// The id that it shows: sealed, or the one that a client chose.
+    /// Its id, as the body states it: the one that a client chose, where one did.
     ///
     /// # Errors
-    /// `Internal` where the body is damaged.
-    pub fn id(&self) -> Result<String, Problem> {
-        let resource = self.resource()?;
-        let id = resource.get("id").and_then(serde_json::Value::as_str).map(str::to_owned);
-        id.ok_or_else(|| Problem::new(IssueKind::Internal, "A stored resource has no id"))
+    /// `Internal` where the body is damaged, or is that of a deletion.
+    pub fn id(&self) -> Result<Cow<'_, str>, Problem> {
+        if let Some(id) = id_of(self.resource_type, &self.body) {
+            return Ok(Cow::Borrowed(id));
+        }
+        let id = self.resource()?.get("id").and_then(serde_json::Value::as_str).map(str::to_owned);
+        id.map(Cow::Owned).ok_or_else(|| Problem::new(IssueKind::Internal, "A stored resource has no id"))
     }
 
     /// The body, read.
@@ -57,6 +60,15 @@ impl Stored {
         serde_json::from_slice(&self.body)
             .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))
     }
+}
+
+/// The id in a stored body, without reading the rest: type and id stand first in each ([`crate::fhir::json::with_meta`]), and an
+/// id has no character that JSON escapes.
+pub fn id_of(resource_type: ResourceType, body: &[u8]) -> Option<&str> {
+    let rest = body.strip_prefix(b"{\"resourceType\":\"")?.strip_prefix(resource_type.name().as_bytes())?;
+    let rest = rest.strip_prefix(b"\",\"id\":\"")?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    std::str::from_utf8(rest.get(..end)?).ok()
 }
 
 /// A version to be written.

@@ -30,6 +30,7 @@ reasons! {
     SubjectNotPatient    : "subject-not-patient"     "the entry is not about the patient";
     ElementNotMapped     : "element-not-mapped"      "the resource of the entry has no place for this element";
     NotApplicable        : "not-applicable"          "the element states that it has no value here";
+    NothingStated        : "nothing-stated"          "the entry names nothing that it is about, and states no status";
     LimitReached         : "limit-reached"           "the document has more entries than are translated of one document";
     ContentUnreadable    : "content-unreadable"      "the embedded file cannot be read";
 }

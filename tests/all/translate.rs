@@ -129,6 +129,7 @@ fn what_is_not_translated_is_listed_by_file_and_reason() {
         ("01_Modeles_contenus_CDA", "element-not-mapped 2, mood-not-translated 2"),
         ("CSE-CS9_2025.01", "subject-not-patient 20"),
         ("IPS-FR_2024.01", "element-not-mapped 1"),
+        ("LDL-SES_2022.01", "nothing-stated 2"),
     ]);
     let mut seen = BTreeMap::new();
     for path in samples() {

@@ -1,7 +1,8 @@
 //! The golden table: interaction x caller x state of the record. A combination that is missing fails.
 use super::actors::{CALLERS, NOW, PID, autorisation, caller, facts, frame, ins, patient, resource_type};
 use crate::fhir::Interaction;
-use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target};
+use crate::fhir::interaction::{Parameters, RecordName, SearchPlace, Target, Then};
+use crate::fhir::patch::Patch;
 use crate::ids::{Pid, Rid};
 use crate::policy::{Facts, Permit, ReadScope, RecordState, decide, record_concerned};
 use std::collections::BTreeMap;
@@ -103,6 +104,42 @@ create | ope srv | Record:WriteTable+w | 403:Closed | 422:NoRecord
 
 create-without-record | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 422:NoRecord | 422:NoRecord | 422:NoRecord
 
+update patch delete | gp mt sys | Record:WriteTable+w | 403:Closed | 403:NoRecord
+update patch delete | ngp exp nsys dir | Own:WriteTable+w | 403:Closed | 403:NoRecord
+update patch delete | blk bsys | 403:Blocked | 403:Blocked | 403:NoRecord
+update patch delete | btg | 403:Purpose | 403:Closed | 403:NoRecord
+update patch delete | pat oth | 403:CallerKind | 403:CallerKind | 403:CallerKind
+update patch delete | ope srv | Record:WriteTable+w | 403:Closed | 404:NoRecord
+
+update-chosen | gp mt ngp exp blk btg pat oth | 404:NoRecord | 404:NoRecord | 404:NoRecord
+update-chosen | sys | Record:WriteTable+w | 403:Closed | 422:NoRecord
+update-chosen | nsys dir bsys | Own:WriteTable+w | 403:Closed | 422:NoRecord
+update-chosen | ope srv | Record:WriteTable+w | 403:Closed | 422:NoRecord
+
+patch-nowhere | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 404:NoRecord | 404:NoRecord | 404:NoRecord
+delete-nowhere | gp mt ngp exp blk btg sys nsys dir bsys ope srv | Nothing:WriteTable | Nothing:WriteTable | Nothing:WriteTable
+delete-nowhere | pat oth | 403:CallerKind | 403:CallerKind | 403:CallerKind
+
+update-patient | gp mt ngp exp blk btg pat oth | 403:CallerKind | 403:CallerKind | 403:CallerKind
+update-patient | sys | Record:WriteTable+w | 403:Closed | 403:NoRecord
+update-patient | nsys dir | Own:WriteTable+w | 403:Closed | 403:NoRecord
+update-patient | bsys | 403:Blocked | 403:Blocked | 403:NoRecord
+update-patient | ope srv | Record:WriteTable+w | 403:Closed | 404:NoRecord
+
+patch-consent | gp mt ngp exp sys nsys dir | Own:WriteTable+w | 403:Closed | 403:NoRecord
+patch-consent | blk bsys | 403:Blocked | 403:Blocked | 403:NoRecord
+patch-consent | btg | 403:Purpose | 403:Closed | 403:NoRecord
+patch-consent | pat | Record:WriteTable+w | 403:Closed | 403:NoRecord
+patch-consent | oth | 403:NotAuthorised | 403:NotAuthorised | 403:NoRecord
+patch-consent | ope srv | Record:WriteTable+w | 403:Closed | 404:NoRecord
+
+change-in-directory | gp mt ngp exp blk btg pat oth sys nsys bsys | 403:CallerKind | 403:CallerKind | 403:CallerKind
+change-in-directory | dir | Directory:WriteTable+w | Directory:WriteTable+w | Directory:WriteTable+w
+change-in-directory | ope srv | Directory:Internal+w | Directory:Internal+w | Directory:Internal+w
+
+update-document delete-patient delete-consent delete-trace update-provenance | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+conditional batch | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
+
 create-in-directory | gp mt ngp exp blk btg pat oth sys nsys bsys | 403:CallerKind | 403:CallerKind | 403:CallerKind
 create-in-directory | dir | Directory:WriteTable+w | Directory:WriteTable+w | Directory:WriteTable+w
 create-in-directory | ope srv | Directory:Internal+w | Directory:Internal+w | Directory:Internal+w
@@ -111,7 +148,7 @@ create-trace create-provenance create-binary create-patient create-type-not-serv
 transaction | gp mt ngp exp blk btg pat oth sys nsys dir bsys ope srv | 405:WriteTable | 405:WriteTable | 405:WriteTable
 ";
 
-const INTERACTIONS: [&str; 36] = [
+const INTERACTIONS: [&str; 52] = [
     "existence",
     "read",
     "vread",
@@ -148,6 +185,22 @@ const INTERACTIONS: [&str; 36] = [
     "create-patient",
     "create-type-not-served",
     "transaction",
+    "update",
+    "patch",
+    "delete",
+    "update-chosen",
+    "patch-nowhere",
+    "delete-nowhere",
+    "update-patient",
+    "patch-consent",
+    "change-in-directory",
+    "update-document",
+    "delete-patient",
+    "delete-consent",
+    "delete-trace",
+    "update-provenance",
+    "conditional",
+    "batch",
 ];
 
 fn search(resource: &str, place: SearchPlace) -> Interaction {
@@ -158,6 +211,16 @@ fn create(resource: &str, record: Option<RecordName>) -> Interaction {
     Interaction::Create { resource_type: resource_type(resource), record, body: Default::default() }
 }
 
+/// An update whose body is of the record [`PID`].
+fn update(target: Target) -> Interaction {
+    Interaction::Update { target, record: Some(RecordName::Pid(PID)), if_match: None, body: Default::default() }
+}
+
+fn changed(target: Target) -> Interaction {
+    Interaction::Patch { target, if_match: None, patch: Patch::Json(serde_json::json!([])) }
+}
+
+#[expect(clippy::too_many_lines, reason = "one row for each name of the table")]
 fn interaction(name: &str, who: &str) -> Interaction {
     let here = || RecordName::Pid(PID);
     let target = |resource: &str| Target { resource_type: resource_type(resource), place: Some((PID, Rid(3))), alias: None };
@@ -212,6 +275,30 @@ fn interaction(name: &str, who: &str) -> Interaction {
         "create-patient" => create("Patient", Some(here())),
         "create-type-not-served" => create("Task", Some(here())),
         "transaction" => Interaction::Transaction { entries: Vec::new() },
+        "batch" => Interaction::Batch { entries: Vec::new() },
+        "conditional" => Interaction::Conditional {
+            resource_type: resource_type("Observation"),
+            place: SearchPlace::Record(here()),
+            criteria: Parameters::default(),
+            then: Then::Delete { if_match: None },
+        },
+        "update" => update(target("Observation")),
+        "update-chosen" => update(Target { alias: Some("chosen".into()), ..nowhere("Observation") }),
+        "update-document" => update(target("DocumentReference")),
+        "update-provenance" => update(target("Provenance")),
+        "update-patient" => {
+            let target = Target { place: Some((PID, Rid::PATIENT)), ..target("Patient") };
+            Interaction::Update { target, record: None, if_match: None, body: patient() }
+        }
+        "patch" => changed(target("Observation")),
+        "patch-nowhere" => changed(nowhere("Observation")),
+        "patch-consent" => changed(target("Consent")),
+        "change-in-directory" => changed(Target { place: Some((Pid::DIRECTORY, Rid(4))), ..target("Organization") }),
+        "delete" => Interaction::Delete { target: target("Observation"), if_match: None },
+        "delete-nowhere" => Interaction::Delete { target: nowhere("Observation"), if_match: None },
+        "delete-patient" => Interaction::Delete { target: target("Patient"), if_match: None },
+        "delete-consent" => Interaction::Delete { target: target("Consent"), if_match: None },
+        "delete-trace" => Interaction::Delete { target: target("AuditEvent"), if_match: None },
         other => panic!("no interaction {other}"),
     }
 }
@@ -238,6 +325,7 @@ fn scope(permit: &Permit) -> &'static str {
         }
         ReadScope::Cohort => "Cohort",
         ReadScope::Directory => "Directory",
+        ReadScope::Existence(None) => "Nothing",
         ReadScope::Existence(named) => {
             assert_eq!(*named, Some(ins()));
             "Existence"

@@ -49,7 +49,7 @@ pub(crate) fn submit_document(
     versions.late |= hidden.superseded;
     let filed = filing::file(context, access, &rules, &filing::Deposited { body, prepared, versions })?;
     let event = context.event_on(Action::Deposit, 201, filed.resource_type, facts.pid, filed.rid);
-    Ok(Outcome { remarks, ..created(context, access, facts.pid, &filed, vec![event]) })
+    Ok(Outcome { remarks, ..created(context, access, &filed, vec![event]) })
 }
 
 /// What has the uniqueId of a deposit already.

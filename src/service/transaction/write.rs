@@ -158,7 +158,7 @@ fn write_turn(
         let resource = create::prepared(&context, access, *resource_type, body).map_err(at)?;
         let pid = step.pid();
         let event = context.event_on(Action::Create, 201, *resource_type, pid, resource.rid);
-        run.answer(answers, step.index, step.entry, created(&context, access, pid, &resource, vec![event]));
+        run.answer(answers, step.index, step.entry, created(&context, access, &resource, vec![event]));
         new.entry(pid).or_insert_with(|| (access, Vec::new())).1.push(resource);
     }
     for (access, resources) in new.into_values() {
@@ -296,7 +296,7 @@ fn called(
     });
     let id = match (stored, chosen) {
         (_, Some(id)) => id,
-        (Some(stored), None) => stored.id()?,
+        (Some(stored), None) => stored.id()?.into_owned(),
         (None, None) => run.server.id(pid, rid),
     };
     Ok(format!("{resource_type}/{id}"))

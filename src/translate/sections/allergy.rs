@@ -18,6 +18,7 @@ const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintoler
 ///
 /// code -> type, category: by the code alone, others neither (issue)
 /// participant CSM playingEntity/code, name -> code; none: value; both: value -> note;  absent-unknown code -> code (R3)
+/// neither -> the kind is the code; and no 3.30 either: nothing is stated, listed
 /// effectiveTime low -> onsetDateTime, low and high -> onsetPeriod
 /// 3.30 by code -> clinicalStatus (none: active with an issue, ait-1);  3.171 -> verificationStatus;  3.172 -> criticality
 /// negationInd=true -> refuted, inactive (R4);  nullified -> entered-in-error, no clinicalStatus (ait-2)
@@ -27,6 +28,12 @@ pub(super) fn allergy(context: &mut Context<'_>, element: Element<'_>) -> Option
     let value = element.child("value");
     let kind = element.child("code");
     let absent_code = [value, kind].into_iter().flatten().find(|code| is_absent_code(*code));
+    let is_named = absent_code.is_some() || names_substance(context, element);
+    if !is_named && part(element, template::PROBLEM_STATUS).is_none() && !is_denied(element) {
+        // "An allergy", to nothing and of no status: models write so where there is none. Active would be made up.
+        context.list(element, super::super::account::Reason::NothingStated);
+        return None;
+    }
     let mut out = resource("AllergyIntolerance");
     set(&mut out, "identifier", Value::Array(identifiers(context, element)));
     statuses(context, element, absent_code.is_some(), &mut out);
@@ -34,6 +41,10 @@ pub(super) fn allergy(context: &mut Context<'_>, element: Element<'_>) -> Option
     criticality(context, element, &url, &mut out);
     let mut notes = Vec::new();
     substance(context, element, absent_code, &mut out, &mut notes);
+    if !out.contains_key("code") {
+        let kind = kind.and_then(|kind| concept(context, kind));
+        set(&mut out, "code", kind);
+    }
     set(&mut out, "patient", Context::subject());
     match element.child("effectiveTime").and_then(|time| when(context, time)) {
         Some(When::DateTime(time) | When::Period(Some(time), None)) => set(&mut out, "onsetDateTime", json!(time)),
@@ -105,6 +116,22 @@ fn criticality(context: &mut Context<'_>, element: Element<'_>, url: &str, out: 
     }
     set(out, "criticality", code.map(|code| json!(code)));
     context.claim_tree(part, url);
+}
+
+/// Whether an agent or a value is named at all.
+fn names_substance(context: &mut Context<'_>, element: Element<'_>) -> bool {
+    let mut holders: Vec<Element<'_>> = element.children_named("value").collect();
+    for participant in element.children_named("participant") {
+        let entity = participant.at("participantRole/playingEntity");
+        if entity.and_then(|entity| entity.child("name")).is_some_and(|name| !name.text().is_empty()) {
+            return true;
+        }
+        holders.extend(entity.and_then(|entity| entity.child("code")));
+    }
+    holders.into_iter().any(|code| {
+        let said = concept(context, code);
+        said.is_some_and(|said| said.get("coding").is_some() || said.get("text").is_some())
+    })
 }
 
 fn substance(

@@ -109,9 +109,11 @@ pub(super) fn claim(context: &mut Context<'_>, element: Element<'_>, url: &str, 
     }
 }
 
-/// What stands below the relations of an entry, with the relation.
+/// What stands below the relations of an entry, with the relation; a denied relation relates nothing.
 pub(super) fn below(element: Element<'_>) -> impl Iterator<Item = (Element<'_>, Element<'_>)> {
-    relations(element).flat_map(|relation| relation.children().map(move |child| (relation, child)))
+    relations(element)
+        .filter(|relation| !is_denied(*relation))
+        .flat_map(|relation| relation.children().map(move |child| (relation, child)))
 }
 
 /// A part of the entry by its template; one that is denied or has no information says nothing of the entry.

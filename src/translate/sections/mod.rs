@@ -191,6 +191,11 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         return Vec::new();
     };
     // The subject of a family history is the relative: what stands around it may not be somebody else's.
+    // An act that is null itself states nothing, but that none is known (R3).
+    if child.stated("nullFlavor").is_some() && !child.subtree().any(problem::is_absent_code) {
+        context.list(entry, Reason::NotApplicable);
+        return Vec::new();
+    }
     let about_another = if kind == Kind::FamilyHistory {
         context.is_about_another(entry)
     } else {

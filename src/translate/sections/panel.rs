@@ -19,7 +19,11 @@ pub(super) fn category(code: &str) -> Value {
 ///
 /// 3.95 -> category survey;  3.208 code 26436-6 -> laboratory, 18748-4 -> imaging, any other: none;  3.55 -> none
 /// code, effectiveTime, performer, author, 3.32 -> the same as for one observation
+/// negationInd=true on the organizer: which members are denied is not certain, listed
 pub(super) fn panel(context: &mut Context<'_>, element: Element<'_>) -> Vec<String> {
+    if entry::is_denied(element) {
+        return super::status_not_mapped(context, element).into_iter().collect();
+    }
     let code = element.child("code").and_then(|code| code.stated("code"));
     let categories = if element.has_template(template::FUNCTIONAL_STATUS) {
         vec![category("survey")]

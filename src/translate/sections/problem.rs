@@ -19,7 +19,11 @@ use template::{CERTAINTY, CLINICAL_STAGE, PROBLEM_STATUS, SEVERITY};
 ///
 /// observation 3.37 -> Condition;  3.41 -> AllergyIntolerance;  id -> the name that reasons use (C8-26)
 /// The act's own time and status are the concern's, not the problem's (R8): not copied.
+/// negationInd=true on the act: which of its problems are denied is not certain, listed
 pub(super) fn concern(context: &mut Context<'_>, act: Element<'_>) -> Vec<String> {
+    if super::entry::is_denied(act) {
+        return super::status_not_mapped(context, act).into_iter().collect();
+    }
     let children: Vec<Element<'_>> = super::entry::below(act).map(|(_, child)| child).collect();
     let mut made = Vec::new();
     for child in children {

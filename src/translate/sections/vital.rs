@@ -24,6 +24,8 @@ const HEAD_BY_TAPE: &str = "8287-5";
 const PQ_TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation";
 /// Members of one organizer; real ones have some tens.
 const MEMBERS: usize = 1_000;
+/// Halves of blood pressures of one organizer that are paired: each is compared with each.
+const PRESSURES: usize = 64;
 
 /// LOINC code -> the UCUM codes that its profile takes (R4, required).
 const UNITS: [(&str, &[&str]); 11] = [
@@ -141,7 +143,11 @@ fn hundredfold(text: &str) -> Option<Number> {
 ///
 /// observation 3.50 -> an Observation each;  8480-6 and 8462-4 of one time -> one Observation 85354-9 with two components
 /// effectiveTime, else the day that all members share -> `effective[x]`; no such day: no panel
+/// negationInd=true on the organizer: which members are denied is not certain, listed
 pub(super) fn vital_signs(context: &mut Context<'_>, element: Element<'_>) -> Vec<String> {
+    if entry::is_denied(element) {
+        return super::status_not_mapped(context, element).into_iter().collect();
+    }
     let mut made = Vec::new();
     let mut pressures: Vec<Element<'_>> = Vec::new();
     let found: Vec<Element<'_>> = entry::below(element)
@@ -152,7 +158,7 @@ pub(super) fn vital_signs(context: &mut Context<'_>, element: Element<'_>) -> Ve
     for member in found {
         if let Some(reason) = entry::refused(context, member) {
             context.list(member, reason);
-        } else if matches!(loinc(member), Some(SYSTOLIC | DIASTOLIC)) {
+        } else if pressures.len() < PRESSURES && matches!(loinc(member), Some(SYSTOLIC | DIASTOLIC)) {
             pressures.push(member);
         } else {
             made.extend(single(context, member, Some(element), Vec::new()));

@@ -5,7 +5,7 @@ use ureq::http;
 /// A caller with his token: specs name persons, not tokens.
 #[derive(Clone)]
 pub(crate) struct Actor {
-    agent: ureq::Agent,
+    pub(super) agent: ureq::Agent,
     /// `http://127.0.0.1:PORT/fhir`.
     pub(crate) base: String,
     pub(crate) token: Option<String>,

@@ -5,12 +5,14 @@ pub(crate) mod actor;
 pub(crate) mod document;
 pub(crate) mod hidden;
 pub(crate) mod people;
+pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod spec;
 
 pub(crate) use actor::{Actor, Answer};
 pub(crate) use document::{Deposit, Report};
 pub(crate) use people::{CHILD, PAT_TROIS, Person};
+pub(crate) use process::Process;
 pub(crate) use server::{World, on_both};
 
 /// Today in UTC, moved by some days: `2026-11-24`.

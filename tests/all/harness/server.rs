@@ -31,7 +31,8 @@ pub(crate) struct World {
     agent: ureq::Agent,
     running: Running,
     database: String,
-    _folder: tempfile::TempDir,
+    master_key: Option<PathBuf>,
+    folder: tempfile::TempDir,
 }
 
 /// A record that a spec opened.
@@ -93,7 +94,7 @@ impl World {
         // What the server logs stands in the output of a test that fails.
         let filter = tracing_subscriber::EnvFilter::new("warn");
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_test_writer().try_init();
-        let running = dmp_fhir::http::serve(settings(folder.path(), &database, master_key, change)).unwrap();
+        let running = dmp_fhir::http::serve(settings(folder.path(), &database, master_key.clone(), change)).unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -101,11 +102,21 @@ impl World {
             .timeout_global(Some(Duration::from_secs(120)))
             .build()
             .new_agent();
-        let world = Self { agent, running, database, _folder: folder };
+        let world = Self { agent, running, database, master_key, folder };
         spec(&world);
         let Self { agent, running, .. } = world;
         drop(agent);
         running.stop();
+    }
+
+    /// Flags with which another process serves the same database to the same callers.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let keys = self.folder.path().join("issuer.jwks").display().to_string();
+        let (issuer, audience) = (LocalIssuer::ISSUER.into(), LocalIssuer::AUDIENCE.into());
+        let mut flags: Vec<String> = vec!["--listen".into(), "127.0.0.1:0".into(), "--database".into(), self.database.clone()];
+        flags.extend(["--jwks".into(), keys, "--issuer".into(), issuer, "--audience".into(), audience, "--test-ins".into()]);
+        flags.extend(self.master_key.iter().flat_map(|key| ["--master-key".into(), key.display().to_string()]));
+        flags
     }
 
     fn token(caller: Caller) -> String {
