@@ -24,7 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Name and bytes of what is translated.
-fn documents() -> Result<Vec<(String, Vec<u8>)>, Box<dyn Error>> {
+type Named = (String, Vec<u8>);
+
+fn documents() -> Result<Vec<Named>, Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = std::env::args_os().skip(1).filter(|word| word != "--bench").map(PathBuf::from).collect();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/cda");
     if paths.is_empty()

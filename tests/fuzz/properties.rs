@@ -225,7 +225,8 @@ fn dates(document: &cda::Document, translation: &Translation) -> Result<(), Stri
         }
         for date in found.drain(..) {
             let digits: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
-            if !days.contains(digits.as_str()) && !(digits.len() < 8 && short.contains(digits.as_str())) {
+            let known = if digits.len() < 8 { &short } else { &days };
+            if !known.contains(digits.as_str()) {
                 return Err(format!("{} {}: {date} is stated nowhere", entry.resource["resourceType"], entry.entry_path));
             }
         }
