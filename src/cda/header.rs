@@ -24,7 +24,7 @@ pub struct Header {
     pub title: Option<String>,
     /// `effectiveTime/@value`, as written.
     pub effective_time: Option<String>,
-    /// `languageCode/@code`.
+    /// `languageCode/@code`, where it is a language of BCP 47 by its shape.
     pub language: Option<String>,
     /// `confidentialityCode/@code`.
     pub confidentiality: Option<String>,
@@ -266,7 +266,7 @@ impl Document {
             code_system: value(root.child("code"), "codeSystem"),
             title: root.child("title").map(Element::text).filter(|title| !title.is_empty()),
             effective_time: value(root.child("effectiveTime"), "value"),
-            language: value(root.child("languageCode"), "code"),
+            language: value(root.child("languageCode"), "code").filter(|code| is_language(code)),
             confidentiality: value(root.child("confidentialityCode"), "code"),
             templates: root.templates().map(str::to_owned).collect(),
             related_documents: root.children_named("relatedDocument").map(related_document).collect(),
@@ -294,4 +294,10 @@ impl Document {
             level_one_media_type: value(root.at("component/nonXMLBody/text"), "mediaType"),
         }
     }
+}
+
+/// Subtags of 1 to 8 letters and digits, the first of letters.
+fn is_language(code: &str) -> bool {
+    let subtag = |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    code.split('-').all(subtag) && code.split('-').next().is_some_and(|tag| tag.bytes().all(|byte| byte.is_ascii_alphabetic()))
 }

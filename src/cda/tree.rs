@@ -445,11 +445,13 @@ impl Builder {
         }
         let in_narrative = in_narrative || (node.tag_name().name() == "text" && parent_is_section(node));
         let mut last = NOWHERE;
-        let mut positions: HashMap<(Option<&str>, &str), u32> = HashMap::new();
+        // By what a path writes: two namespaces without a prefix of their own are not told apart in it.
+        let mut positions: HashMap<(&str, &str), u32> = HashMap::new();
         for child in node.children() {
             let number = if child.is_element() {
                 let number = self.element(child, index, in_narrative);
-                let seen = positions.entry((child.tag_name().namespace(), child.tag_name().name())).or_insert(0);
+                let prefix = Namespace::of(child.tag_name().namespace()).prefix();
+                let seen = positions.entry((prefix, child.tag_name().name())).or_insert(0);
                 *seen = seen.saturating_add(1);
                 if let Some(node) = usize::try_from(number).ok().and_then(|number| self.nodes.get_mut(number)) {
                     node.position = *seen;

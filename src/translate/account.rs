@@ -58,14 +58,14 @@ const LINES: usize = 100_000;
 /// The account of everything that the context claimed.
 pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     let mut out = Vec::new();
-    // Entries never nest, so each coded node is met once.
-    for entry in context.document.root().subtree().filter(|element| element.is("entry")) {
+    // An entry inside of an entry, which CDA does not have, is a part of it: each coded node is met once.
+    let is_outermost = |entry: &Element<'_>| entry.is("entry") && !entry.ancestors().any(|around| around.is("entry"));
+    for entry in context.document.root().subtree().filter(is_outermost) {
         for node in entry.subtree().filter(|element| is_coded(*element)) {
             if out.len() >= LINES {
                 return out;
             }
-            let claim = context.claim_of(node);
-            let (target, reason) = match claim {
+            let (target, reason) = match made(context, node) {
                 Some(Claim::Target(url)) => (Some(url.to_string()), None),
                 Some(Claim::Reason(reason)) => (None, Some(*reason)),
                 None => (None, Some(reason_of_ancestor(context, node))),
@@ -76,11 +76,19 @@ pub(super) fn account(context: &Context<'_>) -> Vec<AccountEntry> {
     out
 }
 
+/// What became of the node: a resource that was meant to say it and was not made after all says nothing.
+fn made<'c>(context: &'c Context<'_>, node: Element<'_>) -> Option<&'c Claim> {
+    context.claim_of(node).filter(|claim| match claim {
+        Claim::Target(url) => context.is_made(url),
+        Claim::Reason(_) => true,
+    })
+}
+
 /// A node that nobody named: one that states only that it has no value needs no place; otherwise its nearest listed ancestor says why, otherwise its entry's resource has no place for it.
 fn reason_of_ancestor(context: &Context<'_>, node: Element<'_>) -> Reason {
     let says = node.stated("code").is_some()
         || node.subtree().skip(1).any(|part| part.is("originalText") || part.stated("code").is_some());
-    let listed = node.ancestors().find_map(|ancestor| match context.claim_of(ancestor) {
+    let listed = node.ancestors().find_map(|ancestor| match made(context, ancestor) {
         Some(Claim::Reason(reason)) => Some(*reason),
         Some(Claim::Target(_)) if !says => Some(Reason::NotApplicable),
         Some(Claim::Target(_)) => Some(Reason::ElementNotMapped),

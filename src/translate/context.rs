@@ -84,6 +84,15 @@ struct Problem {
     url: String,
 }
 
+/// A reason that is a reference to a Condition.
+struct NamedReason {
+    /// The resource that has it.
+    of: String,
+    condition: String,
+    /// What the reason says by itself.
+    code: Option<Value>,
+}
+
 /// Resources of one document; real documents have some hundreds.
 const ENTRIES: usize = 10_000;
 /// Different units of one document; real documents have some tens.
@@ -122,6 +131,8 @@ pub(super) struct Context<'d> {
     places: HashMap<String, usize>,
     /// What the internal references of reasons may name; found at the first one.
     problems: Option<Vec<Problem>>,
+    /// Conditions that reasons name before or without their being made.
+    reasons: Vec<NamedReason>,
     issues: Vec<TranslationIssue>,
     raised: HashSet<(IssueCode, u32)>,
     /// What may still be read through references: each can be named many times.
@@ -153,6 +164,7 @@ impl<'d> Context<'d> {
             about_another: HashSet::new(),
             places: HashMap::new(),
             problems: None,
+            reasons: Vec::new(),
             issues: Vec::new(),
             raised: HashSet::new(),
             text_budget: TEXT_BUDGET,
@@ -211,6 +223,10 @@ impl<'d> Context<'d> {
             tags.push(tag);
         }
     }
+    /// Whether there is a resource of this `full_url`.
+    pub(super) fn is_made(&self, full_url: &str) -> bool {
+        self.places.contains_key(full_url)
+    }
     /// The entry with this `full_url`.
     pub(super) fn entry_mut(&mut self, full_url: &str) -> Option<&mut Entry> {
         self.places.get(full_url).and_then(|index| self.entries.get_mut(*index))
@@ -243,6 +259,33 @@ impl<'d> Context<'d> {
         match (named.next(), named.next()) {
             (Some(only), None) => Some(only.url.clone()),
             (Some(_) | None, _) => None,
+        }
+    }
+    /// This resource has this Condition as a reason; where none is made of the problem, it has the code.
+    pub(super) fn reason(&mut self, of: &str, condition: String, code: Option<Value>) {
+        self.reasons.push(NamedReason { of: of.to_owned(), condition, code });
+    }
+    /// A problem may stand where it is not translated (planned, of somebody else): what names it keeps the code.
+    fn settle_reasons(&mut self) {
+        for NamedReason { of, condition, code } in std::mem::take(&mut self.reasons) {
+            if self.is_made(&condition) {
+                continue;
+            }
+            let Some(entry) = self.entry_mut(&of) else { continue };
+            let named = reference(&condition);
+            if let Some(references) = entry.resource.get_mut("reasonReference").and_then(Value::as_array_mut) {
+                references.retain(|reference| *reference != named);
+                if references.is_empty() {
+                    entry.resource.remove("reasonReference");
+                }
+            }
+            let codes = entry.resource.entry("reasonCode").or_insert_with(|| json!([]));
+            if let Some(codes) = codes.as_array_mut() {
+                codes.extend(code);
+            }
+            if entry.resource.get("reasonCode").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+                entry.resource.remove("reasonCode");
+            }
         }
     }
     /// The section around an element.
@@ -325,7 +368,8 @@ impl<'d> Context<'d> {
         self.issues
     }
     /// The translation.
-    pub(super) fn finish(self) -> Translation {
+    pub(super) fn finish(mut self) -> Translation {
+        self.settle_reasons();
         let account = account::account(&self);
         Translation { entries: self.entries, issues: self.issues, account }
     }

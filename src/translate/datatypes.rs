@@ -156,7 +156,7 @@ impl When {
 
 /// TS or IVL_TS -> dateTime or Period; `None` where it states no time (nullFlavor on both bounds too).
 ///
-/// low and width -> an end, computed;  center -> no time, an issue
+/// low and width -> an end, computed;  center -> no time, an issue;  an end before the start: no time, an issue
 pub(super) fn when(context: &mut Context<'_>, element: Element<'_>) -> Option<When> {
     if let Some(time) = date_time(context, element) {
         return Some(When::DateTime(time));
@@ -175,8 +175,19 @@ pub(super) fn when(context: &mut Context<'_>, element: Element<'_>) -> Option<Wh
     }
     match (low, high) {
         (None, None) => None,
+        (Some(low), Some(high)) if !is_in_order(&low, &high) => {
+            context.issue(IssueCode::PeriodBackwards, element);
+            None
+        }
         (low, high) => Some(When::Period(low, high)),
     }
+}
+
+/// Whether a period may start and end so (per-1).
+fn is_in_order(low: &str, high: &str) -> bool {
+    let zone = crate::fhir::datetime::paris();
+    let read = |text| crate::fhir::datetime::parse(text, &zone);
+    read(low).zip(read(high)).is_none_or(|(low, high)| low.lo < high.hi)
 }
 
 /// As [`when`], but an end alone is the time itself: collections and validations.

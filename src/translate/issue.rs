@@ -21,6 +21,7 @@ issue_codes! {
     TextDiffers        : "text-differs"         "code and attested text contradict each other; both are kept";
     DateTruncated      : "date-truncated"       "a time without a usable zone is kept to the day";
     DateUnreadable     : "date-unreadable"      "a date that is no date is left out";
+    PeriodBackwards    : "period-backwards"     "a period that ends before it starts is left out";
     NumberUnreadable   : "number-unreadable"    "a number that is no number is left out";
     ReferenceDangling  : "reference-dangling"   "a reference into the narrative names no text";
     CodeFromAncestor   : "code-from-ancestor"   "an entry without code has the code of the nearest entry around it";

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail by panicking; a skipped test says so"
 )]
 mod golden;
+mod pieces;
 
 use dmp_fhir::{cda, translate};
 use serde_json::{Value, json};
@@ -245,59 +246,6 @@ fn a_corrected_report_says_which_results_it_replaces() {
     assert_eq!(extension["url"], "http://hl7.org/fhir/StructureDefinition/diagnosticReport-replaces");
     let old_report = old.entries.iter().find(|entry| entry.entry_path == "/ClinicalDocument#DiagnosticReport").unwrap();
     assert_eq!(extension["valueReference"]["reference"], old_report.full_url);
-}
-
-/// Elements dropped, attributes renamed, text cut: whatever stays well-formed is translated, and never panics.
-#[test]
-fn no_damaged_document_makes_the_translator_panic() {
-    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
-    let mut random = |bound: usize| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        usize::try_from(seed % u64::try_from(bound).unwrap()).unwrap()
-    };
-    let mut translated = 0;
-    for path in samples().iter().filter(|path| std::fs::metadata(path).unwrap().len() < 140_000) {
-        let text = std::fs::read_to_string(path).unwrap();
-        for _ in 0..12 {
-            let mut damaged = text.clone();
-            for _ in 0..8 {
-                let words = [
-                    "code=",
-                    "value=",
-                    "xsi:type=",
-                    "root=",
-                    "extension=",
-                    "moodCode=",
-                    "codeSystem=",
-                    "templateId",
-                    "high",
-                    "low",
-                ];
-                let word = words[random(words.len())];
-                let places: Vec<usize> = damaged.match_indices(word).map(|(at, _)| at).collect();
-                if places.is_empty() {
-                    continue;
-                }
-                let at = places[random(places.len())];
-                let other = ["x=", "value=", "extension=", "unit=", "nullFlavor=", "inclusive="][random(6)];
-                if word.ends_with('=') {
-                    damaged.replace_range(at..at + word.len(), other);
-                }
-                let digits: Vec<usize> = damaged.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
-                let digit = digits[random(digits.len())];
-                damaged.replace_range(digit..=digit, ["", "-", "é", "."][random(4)]);
-            }
-            if let Ok(document) = cda::parse(damaged.as_bytes()) {
-                let translation = translate::translate(&document);
-                let _ = translate::document_reference(&document, &translate::DepositedFile::default());
-                assert!(!translation.entries.is_empty());
-                translated += 1;
-            }
-        }
-    }
-    assert!(samples().is_empty() || translated > 20, "{translated}");
 }
 
 const LABORATORY_NODES: [(&str, (usize, usize)); 7] = [

@@ -28,7 +28,7 @@ pub(in super::super) fn composition(context: &mut Context<'_>, header: &Header, 
     set(&mut out, "identifier", set_id);
     set(&mut out, "status", json!(status(context)));
     let kind = root.child("code").and_then(|code| concept(context, code));
-    set(&mut out, "type", kind);
+    set(&mut out, "type", kind.unwrap_or_else(|| super::super::datatypes::absent("NI")));
     set(&mut out, "subject", Context::subject());
     set(&mut out, "encounter", context.encounter.as_deref().map(reference));
     let date = root.child("effectiveTime").and_then(|time| date_time(context, time));

@@ -34,7 +34,7 @@ pub(in super::super) fn diagnostic_report(context: &mut Context<'_>, header: &He
     categories.append(&mut context.laboratory.chapters);
     set(&mut out, "category", Value::Array(categories));
     let code = root.child("code").and_then(|code| concept(context, code));
-    set(&mut out, "code", code);
+    set(&mut out, "code", code.unwrap_or_else(|| super::super::datatypes::absent("NI")));
     set(&mut out, "subject", Context::subject());
     set(&mut out, "encounter", context.encounter.as_deref().map(reference));
     let times = root.children_named("documentationOf").filter_map(|documentation| documentation.at("serviceEvent/effectiveTime"));

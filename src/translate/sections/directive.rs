@@ -73,6 +73,7 @@ fn source(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource) -
     let media = entry::below(element).map(|(_, child)| child).find(|child| child.is("observationMedia"));
     if let Some(media) = media
         && !context.is_about_another(media)
+        && entry::unsaid(media).is_none()
         && let Some(value) = media.child("value")
         && let Some((binary, content)) = media::attachment(context, value)
     {

@@ -4,6 +4,7 @@ use super::super::codes::{concept, resolved_text};
 use super::super::context::{Context, PARTICIPANTS, reference, set};
 use super::super::datatypes::date_time;
 use super::super::participants::{self, Kind, Participant};
+use super::has_any;
 use super::specimen::relations;
 use crate::cda::{Element, template};
 use crate::fhir::Resource;
@@ -57,9 +58,31 @@ pub(super) fn actors(context: &mut Context<'_>, element: Element<'_>) -> Value {
     Value::Array(actors.iter().map(|who| json!({"actor": who.reference()})).collect())
 }
 
-/// Whether the entry is denied (R4); `false` is as if it were not there.
+/// Whether the entry is denied (R4); `false` is as if it were not there. `1` is the `true` of XML Schema.
 pub(super) fn is_denied(element: Element<'_>) -> bool {
-    element.stated("negationInd") == Some("true")
+    matches!(element.stated("negationInd"), Some("true" | "1"))
+}
+
+/// Why an entry states nothing that a resource could say, whatever its template.
+///
+/// @nullFlavor: the act has no information, unless its code says so itself (no-medication-info, R3)
+/// @negationInd of no boolean: neither there nor denied can be said;  true of what only holds entries: no member is stated (R4)
+pub(super) fn unsaid(element: Element<'_>) -> Option<Reason> {
+    // A value that names something is what the act says, whatever its code.
+    let value = || element.child("value").filter(|value| value.stated("code").is_some());
+    let says_none = || value().or_else(|| element.child("code")).is_some_and(super::problem::is_absent_code);
+    if element.stated("nullFlavor").is_some() && !says_none() {
+        return Some(Reason::NotApplicable);
+    }
+    let holds = element.is("organizer")
+        || element.is("observationMedia")
+        || super::specimen::is_collection(element)
+        || has_any(element, &[template::PROBLEM_CONCERN, template::ALLERGY_CONCERN]);
+    match element.stated("negationInd") {
+        None | Some("false" | "0") => None,
+        Some("true" | "1") => holds.then_some(Reason::StatusNotMapped),
+        Some(_) => Some(Reason::StatusNotMapped),
+    }
 }
 
 /// text -> its resolved text; `-` says nothing (C10-8).
@@ -93,9 +116,11 @@ pub(super) fn below(element: Element<'_>) -> impl Iterator<Item = (Element<'_>, 
         .flat_map(|relation| relation.children().map(move |child| (relation, child)))
 }
 
-/// A part of the entry by its template.
+/// A part of the entry by its template; one that is denied or has no information says nothing of the entry.
 pub(super) fn part<'d>(element: Element<'d>, template: &str) -> Option<Element<'d>> {
-    below(element).map(|(_, child)| child).find(|child| child.has_template(template))
+    below(element)
+        .map(|(_, child)| child)
+        .find(|child| child.has_template(template) && !is_denied(*child) && unsaid(*child).is_none())
 }
 
 /// The code of the value of a part.
@@ -116,7 +141,11 @@ pub(super) fn reasons(context: &mut Context<'_>, element: Element<'_>, url: &str
     for act in acts {
         context.claim_tree(act, url);
         match context.problem_of(act) {
-            Some(condition) => references.push(reference(&condition)),
+            Some(condition) => {
+                references.push(reference(&condition));
+                let code = act.child("code").and_then(|code| concept(context, code));
+                context.reason(url, condition, code);
+            }
             None => codes.extend(act.child("code").and_then(|code| concept(context, code))),
         }
     }
@@ -149,7 +178,10 @@ pub(super) fn refused(context: &Context<'_>, element: Element<'_>) -> Option<Rea
     if element.stated("moodCode") != Some("EVN") {
         return Some(Reason::MoodNotTranslated);
     }
-    context.is_about_another(element).then_some(Reason::SubjectNotPatient)
+    if context.is_about_another(element) {
+        return Some(Reason::SubjectNotPatient);
+    }
+    unsaid(element)
 }
 
 /// participantRole of a place (LOC, DST, RCV) -> Location

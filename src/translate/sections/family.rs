@@ -81,8 +81,10 @@ fn conditions(context: &mut Context<'_>, element: Element<'_>, url: &str) -> (Ve
     let observations: Vec<Element<'_>> =
         entry::below(element).map(|(_, child)| child).filter(|child| super::is_only(*child, template::FAMILY_PROBLEM)).collect();
     for observation in observations {
-        if observation.stated("moodCode") != Some("EVN") {
-            context.list(observation, Reason::MoodNotTranslated);
+        // Its subject is the relative, whom the organizer names.
+        let planned = (observation.stated("moodCode") != Some("EVN")).then_some(Reason::MoodNotTranslated);
+        if let Some(reason) = planned.or_else(|| entry::unsaid(observation)) {
+            context.list(observation, reason);
             continue;
         }
         let value = observation.child("value");

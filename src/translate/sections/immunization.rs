@@ -22,9 +22,10 @@ use serde_json::{Value, json};
 /// REFR supply 3.44 EVN -> a MedicationDispense of the vaccine;  author, informant -> agents of the Provenance
 pub(super) fn immunization(context: &mut Context<'_>, element: Element<'_>) -> Vec<String> {
     let url = context.url(&element.path());
-    let absent_code = element.child("code").is_some_and(super::problem::is_absent_code)
-        || element.at("consumable/manufacturedProduct/manufacturedMaterial/code").is_some_and(super::problem::is_absent_code);
-    let denied = element.stated("negationInd") == Some("true") && !absent_code;
+    let material = element.at("consumable/manufacturedProduct/manufacturedMaterial");
+    let absent_code = material.and_then(|material| material.child("code")).is_some_and(super::problem::is_absent_code)
+        || says_none_known(element).is_some();
+    let denied = super::entry::is_denied(element) && !absent_code;
     let status = if denied { Some("not-done") } else { status::immunization(status::code(element)) };
     let Some(status) = status else {
         return super::status_not_mapped(context, element).into_iter().collect();
@@ -107,6 +108,15 @@ fn claim(context: &mut Context<'_>, element: Element<'_>, url: &str) {
     super::list_rest(context, element);
 }
 
+/// The code of an act that names no vaccine and says that none, or nothing, is known (R3).
+fn says_none_known(element: Element<'_>) -> Option<Element<'_>> {
+    let material = element.at("consumable/manufacturedProduct/manufacturedMaterial");
+    let code = material.and_then(|material| material.child("code"));
+    let named = code.is_some_and(|code| code.stated("code").is_some() || code.children().next().is_some())
+        || material.and_then(|material| material.child("name")).is_some_and(|name| !name.text().is_empty());
+    element.child("code").filter(|code| !named && super::problem::is_absent_code(*code))
+}
+
 fn vaccine(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource) {
     let material = element.at("consumable/manufacturedProduct/manufacturedMaterial");
     let mut code = material.and_then(|material| material.child("code")).and_then(|code| concept(context, code));
@@ -118,10 +128,8 @@ fn vaccine(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource) 
             concept.insert("text".into(), json!(name));
         }
     }
-    // An act that only says that none is known names no vaccine (R3).
-    if code.is_none() || code == Some(absent("NA")) {
-        let stated = element.child("code").filter(|code| super::problem::is_absent_code(*code));
-        code = stated.and_then(|stated| concept(context, stated)).or(code);
+    if let Some(stated) = says_none_known(element) {
+        code = concept(context, stated).or(code);
     }
     set(out, "vaccineCode", code.unwrap_or_else(|| absent("NI")));
     let lot = material.and_then(|material| material.child("lotNumberText")).map(Element::text).filter(|lot| !lot.is_empty());
@@ -143,12 +151,10 @@ fn reactions(context: &mut Context<'_>, element: Element<'_>, out: &mut Resource
     let mut reactions = Vec::new();
     let caused = relations(element).filter(|relation| relation.stated("typeCode") == Some("CAUS"));
     for reaction in caused.filter_map(|relation| relation.child("observation")) {
-        if reaction.stated("moodCode") != Some("EVN") || !reaction.has_template(template::PROBLEM) {
-            context.list(reaction, Reason::KindNotTranslatedYet);
-            continue;
-        }
-        if context.is_about_another(reaction) {
-            context.list(reaction, Reason::SubjectNotPatient);
+        let other = (!reaction.has_template(template::PROBLEM)).then_some(Reason::KindNotTranslatedYet);
+        let denied = super::entry::is_denied(reaction).then_some(Reason::StatusNotMapped);
+        if let Some(reason) = other.or_else(|| super::entry::refused(context, reaction)).or(denied) {
+            context.list(reaction, reason);
             continue;
         }
         let code = reaction.child("code").and_then(|code| concept(context, code));

@@ -7,7 +7,7 @@ use super::super::header::Header;
 use super::super::issue::IssueCode;
 use super::super::participants::{self, Kind};
 use super::observation::{Parts, authors, comments, is_comment, observation, with_function};
-use super::{has_any, media, specimen};
+use super::{entry, has_any, media, specimen};
 use crate::cda::{Element, template};
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ pub(in super::super) fn is_results_entry(entry: Element<'_>) -> bool {
 /// comment 3.32 -> note;  AUTHEN, RESP -> performer with its function, on everything below
 pub(in super::super) fn results(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<String> {
     let Some(act) = entry.child("act") else { return Vec::new() };
-    if let Some(reason) = refused(context, act) {
+    if let Some(reason) = entry::refused(context, act) {
         context.list(act, reason);
         return Vec::new();
     }
@@ -95,20 +95,9 @@ fn chapters(context: &mut Context<'_>, entry: Element<'_>, scope: &mut Scope) {
     }
 }
 
-/// What decides before the template: a plan is no fact, and what is not about the patient is not the patient's.
-fn refused(context: &Context<'_>, element: Element<'_>) -> Option<Reason> {
-    if context.is_full() {
-        return Some(Reason::LimitReached);
-    }
-    if element.stated("moodCode") != Some("EVN") {
-        return Some(Reason::MoodNotTranslated);
-    }
-    context.is_about_another(element).then_some(Reason::SubjectNotPatient)
-}
-
 /// One act, organizer or observation of the tree, with everything below it.
 fn node(context: &mut Context<'_>, header: &Header, element: Element<'_>, around: &Scope) -> Option<String> {
-    if let Some(reason) = refused(context, element) {
+    if let Some(reason) = entry::refused(context, element) {
         context.list(element, reason);
         return None;
     }
@@ -176,7 +165,7 @@ fn collections(context: &mut Context<'_>, header: &Header, element: Element<'_>,
         .collect();
     let mut out = Vec::new();
     for procedure in procedures {
-        match refused(context, procedure) {
+        match entry::refused(context, procedure) {
             Some(reason) => context.list(procedure, reason),
             None => out.push(specimen::collection(context, Some(header).filter(|_| !previous), procedure)),
         }
@@ -272,7 +261,7 @@ fn below(context: &mut Context<'_>, header: &Header, element: Element<'_>, scope
                 }
                 "observation" if is_result(child) => parts.members.extend(node(context, header, child, scope)),
                 "observationMedia" => {
-                    if let Some(reason) = refused(context, child) {
+                    if let Some(reason) = entry::refused(context, child) {
                         context.list(child, reason);
                     } else if let Some(made) = media::image(context, child) {
                         if !scope.previous {

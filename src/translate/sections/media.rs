@@ -108,8 +108,9 @@ pub(super) fn attached_document(context: &mut Context<'_>, organizer: Element<'_
     let mut made = Vec::new();
     for media in components.iter().filter_map(|component| component.child("observationMedia")) {
         let Some(value) = media.child("value") else { continue };
-        if context.is_about_another(media) {
-            context.list(media, Reason::SubjectNotPatient);
+        let foreign = context.is_about_another(media).then_some(Reason::SubjectNotPatient);
+        if let Some(reason) = foreign.or_else(|| super::entry::unsaid(media)) {
+            context.list(media, reason);
             continue;
         }
         let url = if is_copy && context.has_laboratory {

@@ -205,6 +205,13 @@ fn entry(context: &mut Context<'_>, header: &Header, entry: Element<'_>) -> Vec<
         context.list(entry, Reason::SubjectNotPatient);
         return Vec::new();
     }
+    // Denied or without information, an act with results states none of them.
+    let unsaid =
+        entry::unsaid(child).or_else(|| (kind == Kind::Results && entry::is_denied(child)).then_some(Reason::StatusNotMapped));
+    if let Some(reason) = unsaid {
+        context.list(child, reason);
+        return Vec::new();
+    }
     // A file has no mood of its own; results are asked one by one.
     let has_no_mood = matches!(kind, Kind::Results | Kind::Image | Kind::AttachedDocument);
     let mood = if has_no_mood { Mood::Fact } else { mood_of(context, child) };

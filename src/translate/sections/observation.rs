@@ -53,7 +53,7 @@ pub(super) fn observation(context: &mut Context<'_>, element: Element<'_>, parts
         json!({"url": extension, "valueReference": reference(url)})
     });
     set(&mut out, "extension", Value::Array(supporting.collect()));
-    if element.stated("negationInd") == Some("true") {
+    if super::entry::is_denied(element) {
         set(&mut out, "modifierExtension", json!([{"url": NEGATION, "valueBoolean": true}]));
     }
     set(&mut out, "identifier", Value::Array(identifiers(context, element)));
@@ -201,7 +201,7 @@ fn value_differs(context: &mut Context<'_>, element: Element<'_>, value: Element
     let stated = value.stated("value").unwrap_or("");
     let differs = match value.xsi_type().unwrap_or("") {
         "BL" => {
-            let denied = element.stated("negationInd") == Some("true");
+            let denied = super::entry::is_denied(element);
             let word = if (stated == "true") != denied { "oui" } else { "non" };
             super::super::codes::contradict(word, &text)
         }

@@ -100,11 +100,12 @@ pub(super) fn goal(context: &mut Context<'_>, element: Element<'_>) -> Option<St
     set(&mut out, "description", code.clone().unwrap_or_else(|| absent("NI")));
     set(&mut out, "subject", Context::subject());
     let mut target = Resource::new();
+    let measured = code.is_some();
     set(&mut target, "measure", code);
     if let Some(value) = element.child("value") {
         match goal_detail(context, value) {
-            Some((name, detail)) => set(&mut target, name, detail),
-            None => super::observation::not_translated(context, value),
+            Some((name, detail)) if measured => set(&mut target, name, detail),
+            Some(_) | None => super::observation::not_translated(context, value),
         }
     }
     let due = match element.child("effectiveTime").and_then(|time| when(context, time)) {

@@ -71,14 +71,17 @@ pub(in super::super) fn problems(document: &crate::cda::Document) -> Vec<(Vec<cr
     let is_problem = |element: &Element<'_>| {
         element.is("observation")
             && element.stated("moodCode") == Some("EVN")
-            && element.stated("negationInd") != Some("true")
+            && !super::entry::is_denied(*element)
+            && super::entry::unsaid(*element).is_none()
             && super::is_only(*element, template::PROBLEM)
             && status::code(*element) != Some("nullified")
     };
     let mut out = Vec::new();
     for problem in document.root().subtree().filter(is_problem) {
         let Some(around) = problem.parent() else { continue };
-        let act = around.parent().filter(|act| act.is("act") && act.has_template(template::PROBLEM_CONCERN));
+        let act = around
+            .parent()
+            .filter(|act| act.is("act") && act.has_template(template::PROBLEM_CONCERN) && super::entry::unsaid(*act).is_none());
         if !around.is("entry") && act.is_none() {
             continue;
         }
@@ -104,7 +107,7 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
         time.and_then(|time| date_time(context, time).or_else(|| time.child("low").and_then(|low| date_time(context, low))));
     let end = time.and_then(|time| time.child("high")).and_then(|high| date_time(context, high));
     let absent_code = value.is_some_and(is_absent_code);
-    let denied = element.stated("negationInd") == Some("true") && !absent_code;
+    let denied = super::entry::is_denied(element) && !absent_code;
     let section = context.section_of(element).code;
     let clinical = clinical_status(element, section, end.is_some(), absent_code, denied);
     let verification = verification_status(element, absent_code, denied);
@@ -171,10 +174,10 @@ pub(super) fn problem(context: &mut Context<'_>, element: Element<'_>) -> Option
 
 /// Whether the code says that there is none, or that nothing is known (R3).
 pub(super) fn is_absent_code(value: Element<'_>) -> bool {
-    value.stated("codeSystem") == Some("2.16.840.1.113883.5.1150.1")
-        || value
-            .stated("code")
-            .is_some_and(|code| code.starts_with("no-known-") || (code.starts_with("no-") && code.ends_with("-info")))
+    let of_system = value.stated("codeSystem") == Some("2.16.840.1.113883.5.1150.1");
+    value
+        .stated("code")
+        .is_some_and(|code| code.starts_with("no-") && (of_system || code.starts_with("no-known-") || code.ends_with("-info")))
 }
 
 fn clinical_status(

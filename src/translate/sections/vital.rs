@@ -82,7 +82,7 @@ pub(super) fn fit(context: &mut Context<'_>, element: Element<'_>, parts: &mut P
     let typed = number || value.is_none_or(|value| value.stated("nullFlavor").is_some());
     // Each half of a blood pressure is an error alone, also without category.
     let half = code == SYSTOLIC || code == DIASTOLIC;
-    let denied = element.stated("negationInd") == Some("true");
+    let denied = entry::is_denied(element);
     if is_to_the_day(parts.effective.as_ref()) && fits && typed && !half && !denied {
         let vital = category("vital-signs");
         if !parts.categories.contains(&vital) {
@@ -269,7 +269,7 @@ pub(super) fn blood_pressure(
         let value = half.child("value");
         let unit = value.is_some_and(|value| value.xsi_type() == Some("PQ") && value.stated("unit") == Some("mm[Hg]"));
         let number = value.and_then(|value| value.stated("value")).and_then(super::super::datatypes::decimal).is_some();
-        unit && number && half.stated("negationInd") != Some("true")
+        unit && number && !entry::is_denied(*half)
     };
     let status = status::observation(status::code(one), true);
     let (Some(status), true, true) = (status, is_to_the_day(parts.effective.as_ref()), halves.iter().all(is_usable)) else {
