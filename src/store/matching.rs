@@ -14,7 +14,7 @@ use crate::search::Plan;
 /// caller reads.
 ///
 /// # Errors
-/// `TooCostly` for more; as [`resource_search`] else.
+/// `TooCostly` for more; as `resource_search` else.
 pub fn resource_matches(
     unit: &Unit,
     access: &Access,

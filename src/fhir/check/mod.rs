@@ -6,7 +6,7 @@
 //! Known limits. Not judged: profiles; codes of systems that R4 does not list (UCUM, LOINC, SNOMED CT), and bindings other
 //! than required; where an extension may stand and what it may hold; what a reference leads to (the service resolves it);
 //! best practice, which R4 gives as warnings (dom-6). A language and a media type are judged by their shape. The invariants
-//! left out are named in [`invariants`]; every other one of an accepted type has a row in tests/specs/r4-invariants.md.
+//! left out are named in `invariants`; every other one of an accepted type has a row in tests/specs/r4-invariants.md.
 mod bundle;
 mod codes;
 mod conditions;
