@@ -106,6 +106,8 @@ def type_cell(path, element):
             targets = [tail(t) for t in kind["targetProfile"]]
             if code == "Reference" and targets != ["Resource"]:
                 code += "(" + ",".join(targets) + ")"
+        if code == "Quantity" and kind.get("profile") == [FHIR + "StructureDefinition/SimpleQuantity"]:
+            code += "(SimpleQuantity)"
         cells.append(code)
     return "|".join(cells)
 

@@ -53,7 +53,10 @@ where
     }
     if let Some(outcome) = set.outcome {
         out.entry();
-        out.raw(b"{\"resource\":");
+        // An outcome is no resource that is stored; an entry without fullUrl would be none of a searchset.
+        out.raw(b"{\"fullUrl\":");
+        out.string(&uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, set.self_link.as_bytes()).urn().to_string());
+        out.raw(b",\"resource\":");
         out.raw(outcome.to_string().as_bytes());
         out.search("outcome");
     }

@@ -116,6 +116,8 @@ pub struct TypeUse {
     definition: u16,
     /// Resource types that a Reference may name; empty for any.
     pub targets: Vec<&'static str>,
+    /// Whether this Quantity is a SimpleQuantity: one without comparator.
+    pub simple_quantity: bool,
 }
 
 impl TypeUse {
@@ -311,7 +313,7 @@ impl<'a> Builder<'a> {
         let name = row.path.rsplit('.').next().unwrap_or(row.path);
         let bare = name.strip_suffix("[x]");
         let types = if let Some(number) = self.numbers.get(row.path) {
-            vec![TypeUse { definition: *number, targets: Vec::new() }]
+            vec![TypeUse { definition: *number, targets: Vec::new(), simple_quantity: false }]
         } else {
             row.types.split('|').filter_map(|cell| self.type_use(cell)).collect()
         };
@@ -330,7 +332,11 @@ impl<'a> Builder<'a> {
     fn type_use(&self, cell: &'static str) -> Option<TypeUse> {
         let (name, targets) = cell.strip_suffix(')').and_then(|cell| cell.split_once('(')).unwrap_or((cell, ""));
         let definition = *self.numbers.get(name.trim_start_matches('#'))?;
-        Some(TypeUse { definition, targets: targets.split(',').filter(|target| !target.is_empty()).collect() })
+        if targets == "SimpleQuantity" {
+            return Some(TypeUse { definition, targets: Vec::new(), simple_quantity: true });
+        }
+        let targets = targets.split(',').filter(|target| !target.is_empty()).collect();
+        Some(TypeUse { definition, targets, simple_quantity: false })
     }
 }
 

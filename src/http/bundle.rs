@@ -4,7 +4,7 @@ use super::route::route;
 use super::sent::Sent;
 use crate::fhir::interaction::{BundleEntry, Method};
 use crate::fhir::media_type::{self, Format};
-use crate::fhir::{Interaction, IssueKind, Problem, Resource, check, json, xml};
+use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, check, json, xml};
 use crate::service::{Server, transaction};
 use serde_json::Value;
 
@@ -58,11 +58,16 @@ pub(super) fn bundle(server: &Server, sent: Sent<'_>, entries_max: usize) -> Res
 /// The Bundle, checked. In a batch what is wrong with a resource is the fault of its entry alone; everywhere else of the whole.
 fn read(sent: Sent<'_>) -> Result<(Resource, Vec<Option<Problem>>), Problem> {
     let Sent::Bytes { content_type, bytes } = sent else { return Ok((sent.resource()?, Vec::new())) };
-    if media_type::body_format(content_type)? == Format::Xml {
-        return Ok((xml::read(bytes)?, Vec::new()));
-    }
-    let mut body = json::parse_unchecked(bytes)?;
+    let (mut body, found) = match media_type::body_format(content_type)? {
+        Format::Xml => xml::read_located(bytes)?,
+        Format::Json => (json::parse_unchecked(bytes)?, Vec::new()),
+    };
     let is_batch = ["resourceType", "type"].map(|name| body.get(name).and_then(Value::as_str)) == [Some("Bundle"), Some("batch")];
+    // Beyond the bound issues are not reported any more: which entries have some is not known.
+    let is_whole = |issue: &Issue| !is_batch || found.len() >= check::ISSUES_MAX || entry_of(issue).is_none();
+    if let Some(problem) = Problem::from_issues(found.iter().filter(|issue| is_whole(issue)).cloned().collect()) {
+        return Err(problem);
+    }
     if !is_batch {
         return Problem::from_issues(check::check(&body)).map_or(Ok((body, Vec::new())), Err);
     }
@@ -84,10 +89,16 @@ fn read(sent: Sent<'_>) -> Result<(Resource, Vec<Option<Problem>>), Problem> {
     let mut faults = Vec::with_capacity(resources.len());
     let slots = body.get_mut("entry").and_then(Value::as_array_mut).into_iter().flatten();
     for (index, (slot, resource)) in slots.zip(resources).enumerate() {
+        let read = found.iter().filter(|issue| entry_of(issue) == Some(index)).cloned().collect();
+        let read = Problem::from_issues(read);
         let Some(resource) = resource else {
-            faults.push(None);
+            faults.push(read);
             continue;
         };
+        if read.is_some() {
+            faults.push(read);
+            continue;
+        }
         let problem = match &resource {
             Value::Object(resource) => Problem::from_issues(check::check(resource)),
             _no_resource => Some(Problem::new(IssueKind::StructureInvalid, "The resource is not a JSON object")),
@@ -98,6 +109,12 @@ fn read(sent: Sent<'_>) -> Result<(Resource, Vec<Option<Problem>>), Problem> {
         }
     }
     Ok((body, faults))
+}
+
+/// The entry in whose resource a fault of an XML text is.
+fn entry_of(issue: &Issue) -> Option<usize> {
+    let (index, rest) = issue.expression.as_deref()?.strip_prefix("Bundle.entry[")?.split_once("].resource")?;
+    index.parse().ok().filter(|_| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn parts(mut entry: Value) -> Parts {
@@ -141,6 +158,7 @@ fn asked(server: &Server, index: usize, parts: Parts) -> Result<Interaction, Pro
         Problem::at(problem.kind(), at("url"), text)
     };
     let relative = url.strip_prefix(server.base()).unwrap_or(url);
+    let relative = relative.strip_prefix('/').unwrap_or(relative);
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let route = route(Some(method), path).map_err(in_url)?;
     if route == super::route::Route::Base {

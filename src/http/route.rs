@@ -65,7 +65,10 @@ impl Route {
 /// # Errors
 /// 404 for a path that means nothing, 405 with the permitted methods for a method that it does not have.
 pub(super) fn route(method: Option<Method>, path: &str) -> Result<Route, Problem> {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments = segments(path);
+    if segments.iter().any(|segment| segment.is_empty()) {
+        return nowhere();
+    }
     let get = method.is_some_and(Method::reads);
     let post = method == Some(Method::Post);
     let allow = |methods: &str| Err(Problem::new(IssueKind::NotSupported, format!("{ONLY}{methods}")));
@@ -106,6 +109,12 @@ pub(super) fn route(method: Option<Method>, path: &str) -> Result<Route, Problem
         [resource_type, id] => of_instance(method, own(resource_type), own(id)),
         _ => nowhere(),
     }
+}
+
+/// The segments of a path. A slash at its end says nothing; two in a row enclose an empty segment, which means nothing.
+fn segments(path: &str) -> Vec<&str> {
+    let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
+    if path.is_empty() { Vec::new() } else { path.split('/').collect() }
 }
 
 fn nowhere() -> Result<Route, Problem> {
@@ -190,6 +199,7 @@ mod tests {
             ("POST", "Patient/1/*/_search", Route::Compartment { id: own("1"), resource_type: own("*") }),
             ("GET", "Patient/1/$everything", Route::Everything { id: own("1") }),
             ("GET", "Composition/1/$document", Route::Document { id: own("1") }),
+            ("GET", "Observation/", Route::Search { resource_type: own("Observation") }),
             ("POST", "Observation/$lastn", Route::LastN),
             ("GET", "DocumentReference/$docref", Route::DocRef),
         ];
@@ -203,6 +213,9 @@ mod tests {
             ("POST", "Observation/1", 405),
             ("TRACE", "Observation", 405),
             ("GET", "Observation/1/Patient", 404),
+            ("GET", "Observation//1", 404),
+            ("GET", "/Observation", 404),
+            ("GET", "Patient//", 404),
             ("GET", "Observation/$unknown", 404),
             ("POST", "Patient/1/$unknown", 404),
         ] {

@@ -15,6 +15,7 @@
 //! - Amounts of substance (`mol`) compare with each other only, although UCUM takes a mole for a number.
 //! - What stands behind a chain, where bodies decide on it, is looked for before ([`Behind`]): at most 20,000 resources, in the
 //!   scope of the search, else `too-costly`. All else of a chain stays one statement.
+//! - A chain follows references to resources of this server; a contained one (`#id`) is not entered.
 //! - `_filter` is decided on bodies; conditions that must hold in any case bound it in the tables. `and` and `or` bind alike.
 //! - Value sets and code systems are those of the directory. At most 1,000 codes are exact, at most 20,000 are looked for;
 //!   what cannot be evaluated is 400. A code without a system is in no value set.

@@ -57,11 +57,12 @@ pub fn part(summary: Summary, elements: &[String], resource: &Resource) -> Optio
 }
 
 /// Leaves what an element's own elements have in the summary, what is mandatory, what changes the meaning, and ids and
-/// extensions, which may stand for a value. Bodies are at most 64 deep, so this ends.
+/// extensions, whole, which may stand for a value. Bodies are at most 64 deep, so this ends.
 fn summarise(definition: &TypeDefinition, value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| summarise(definition, item)),
-        Value::Object(object) if definition.kind == elements::Kind::Complex => {
+        // R4 marks nothing of an extension as summary; without its value it would break ext-1.
+        Value::Object(object) if definition.kind == elements::Kind::Complex && definition.name != "Extension" => {
             object.retain(|name, _| {
                 let bare = name.strip_prefix('_').unwrap_or(name);
                 let kept = |element: &ElementDefinition| element.summary || element.min > 0 || element.modifier;

@@ -56,6 +56,29 @@ fn stamp(body: &mut Resource, id: &str, version: i64, last_updated: &str) {
     json::with_meta(body, identity);
 }
 
+/// Labels that a resource may state because they restrict nothing; they are not kept.
+const NO_RESTRICTION: [(&str, &str); 2] = [
+    ("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "N"),
+    ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"),
+];
+
+/// A label that this server does not enforce is refused, never dropped: its author would believe the data hidden (decision 3).
+///
+/// # Errors
+/// 422 at the label.
+pub(super) fn check_labels(resource_type: ResourceType, body: &Resource) -> Result<(), Problem> {
+    let labels = body.get("meta").and_then(|meta| meta.get("security")).and_then(Value::as_array);
+    for (index, label) in labels.into_iter().flatten().enumerate() {
+        let text = |name: &str| label.get(name).and_then(Value::as_str).unwrap_or_default();
+        if !NO_RESTRICTION.contains(&(text("system"), text("code"))) {
+            let path = format!("{resource_type}.meta.security[{index}]");
+            let text = "This server does not enforce this label on such a resource, so it is refused (decision 3)";
+            return Err(Problem::at(IssueKind::BusinessRule, path, text));
+        }
+    }
+    Ok(())
+}
+
 /// Profiles, labels, source and the server's own tags are the server's to state, and only those that hold (decision 21).
 pub(super) fn forget_claims(body: &mut Resource, profile: Option<String>) {
     let mut meta = match body.shift_remove("meta") {
@@ -129,6 +152,7 @@ pub(super) fn prepared(
     body: &Resource,
 ) -> Result<NewResource, Problem> {
     let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
+    check_labels(resource_type, body)?;
     let mut body = body.clone();
     forget_claims(&mut body, None);
     name_record(context, resource_type, &mut body)?;

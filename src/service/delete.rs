@@ -7,7 +7,8 @@ use super::read::not_found;
 use crate::audit::{Action, Body, Outcome};
 use crate::fhir::interaction::Target;
 use crate::fhir::{IssueKind, Problem};
-use crate::store::{self, Access};
+use crate::ids::Rid;
+use crate::store::{self, Access, Unit};
 
 /// `DELETE [type]/[id]`.
 ///
@@ -17,11 +18,9 @@ pub(super) fn delete(context: &Context<'_>, access: &Access, target: &Target, if
     let resource_type = target.resource_type;
     let version = match standing(context, access, target, if_match)? {
         Standing::Here(stored) => {
-            // Only what this caller sees is counted, so that a refusal tells him nothing that he could not have searched. A
-            // hidden resource keeps its reference to what is gone, as every older version does: its readers are told 410.
-            if store::resource_referred(context.unit, access, stored.rid, &context.leaving(stored.pid))? {
-                let text = "Other resources refer to this one: change them first";
-                return Err(Problem::new(IssueKind::Conflict, text));
+            // In a transaction the other entries may still take the references away.
+            if context.within.is_none() {
+                check_unreferred(context.unit, access, stored.rid)?;
             }
             store::resource_delete(context.unit, access, resource_type, stored.rid)?
         }
@@ -34,4 +33,17 @@ pub(super) fn delete(context: &Context<'_>, access: &Access, target: &Target, if
         None => context.event(None, Action::Delete, 204),
     };
     Ok(Outcome { version, ..Outcome::new(204, Body::Empty, vec![event]) })
+}
+
+/// Whether nothing refers to a resource that goes. Only what this caller sees is counted, so that a refusal tells him nothing
+/// that he could not have searched. A hidden resource keeps its reference to what is gone, as every older version does: its
+/// readers are told 410.
+///
+/// # Errors
+/// 409 where a resource that he sees refers to it.
+pub(super) fn check_unreferred(unit: &Unit, access: &Access, rid: Rid) -> Result<(), Problem> {
+    if store::resource_referred(unit, access, rid)? {
+        return Err(Problem::new(IssueKind::Conflict, "Other resources refer to this one: change them first"));
+    }
+    Ok(())
 }

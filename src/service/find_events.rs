@@ -1,7 +1,7 @@
 //! The trace, read by the patient whose record it is (BR-27): rows rendered as AuditEvent (IHE BALP).
 use super::Context;
 use super::read::not_found;
-use super::search::{CURSOR, link, parse};
+use super::search::{CURSOR, asked, link};
 use crate::audit::{self, Action, Body, Event, Outcome, RenderContext, ServerIdentity};
 use crate::clock::Millis;
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
@@ -50,7 +50,7 @@ pub fn find_events(context: &Context<'_>, access: &Access, parameters: &Paramete
     let pid = context.record()?.pid;
     let after = parameters.get(CURSOR).map(position).transpose()?;
     let rest = Parameters(parameters.0.iter().filter(|(name, _)| name != CURSOR).cloned().collect());
-    let query = parse(context, resource_type, &rest)?;
+    let query = asked(context, access, resource_type, &rest)?;
     if query.plan.predicates.iter().any(is_link) || !query.behind_bodies().is_empty() {
         let text = "The trace is not searched by chains or _has: name AuditEvent's own parameters";
         return Err(Problem::new(IssueKind::ParameterUnknown, text));

@@ -8,7 +8,7 @@
 //! - `_since`, `_at` and `_count` stand at most once; `_at` takes the prefixes of dates.
 use super::Context;
 use super::read::not_found;
-use super::search::{events, link_to, parse, part, take_cursor};
+use super::search::{self, events, link_to, part, take_cursor};
 use crate::audit::{Action, Body, Outcome};
 use crate::clock::Millis;
 use crate::fhir::bundle::{self, HistoryEntry};
@@ -42,7 +42,7 @@ pub(super) fn history(
     let entries = Entries { context, access, asked: &asked };
     match of {
         HistoryOf::Instance(resource_type, _) | HistoryOf::Type(resource_type) => {
-            parse(context, resource_type, &Parameters(asked.part.clone()))?;
+            search::asked(context, access, resource_type, &Parameters(asked.part.clone()))?;
         }
         HistoryOf::System => {
             entries.query(super::known_type("Patient")?)?;
@@ -226,18 +226,18 @@ impl Entries<'_> {
     /// What `_summary` and `_elements` mean for a type; of a history of several types, the elements that this one has.
     fn query(&self, resource_type: ResourceType) -> Result<Query, Problem> {
         let part = Parameters(self.asked.part.clone());
-        match parse(self.context, resource_type, &part) {
+        match search::asked(self.context, self.access, resource_type, &part) {
             Ok(query) => Ok(query),
             Err(problem) => {
                 let Some(elements) = part.get("_elements") else { return Err(problem) };
                 let own = elements.split(',').filter(|name| {
                     let one = Parameters(vec![("_elements".to_owned(), (*name).to_owned())]);
-                    parse(self.context, resource_type, &one).is_ok()
+                    search::asked(self.context, self.access, resource_type, &one).is_ok()
                 });
                 let own: Vec<&str> = own.chain(["id"]).collect();
                 let mut rest: Vec<(String, String)> = part.0.iter().filter(|(name, _)| name != "_elements").cloned().collect();
                 rest.push(("_elements".to_owned(), own.join(",")));
-                parse(self.context, resource_type, &Parameters(rest))
+                search::asked(self.context, self.access, resource_type, &Parameters(rest))
             }
         }
     }

@@ -99,7 +99,8 @@ impl Included<'_> {
         let numbers: BTreeSet<u16> = parameters.iter().flat_map(|parameter| parameter.stored.iter().copied()).collect();
         for number in numbers {
             let base = Keyer::reference_base(number, false);
-            let limit = server.includes_max + 1;
+            // What is on the page already is found again, and counts for nothing.
+            let limit = server.includes_max.saturating_add(self.seen.len()).saturating_add(1);
             let found = store::resource_referring(self.context.unit, self.access, base, &plan, &places, limit)?;
             self.add(found)?;
         }

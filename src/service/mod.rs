@@ -122,9 +122,15 @@ impl Server {
         self.resolve(reference).map(|(_, pid, rid)| (pid, rid))
     }
 
+    /// What follows the base and its slash; `None` for what is not below it: `[base]2/Patient/1` is another server's.
+    fn below_base<'a>(&self, reference: &'a str) -> Option<&'a str> {
+        let base = Some(self.base()).filter(|base| !base.is_empty())?;
+        reference.strip_prefix(base)?.strip_prefix('/')
+    }
+
     /// Type and id of a literal reference to this server, relative or below the base.
     fn local<'a>(&self, reference: &'a str) -> Option<(ResourceType, &'a str)> {
-        let relative = reference.strip_prefix(self.base()).map_or(reference, |rest| rest.trim_start_matches('/'));
+        let relative = self.below_base(reference).unwrap_or(reference);
         let mut parts = relative.split('/');
         let resource_type = ResourceType::parse(parts.next()?)?;
         let id = parts.next()?;
@@ -255,11 +261,6 @@ impl Context<'_> {
     /// Whether another entry of the same transaction makes this resource.
     pub(crate) fn is_coming(&self, target: (ResourceType, Pid, Rid)) -> bool {
         self.within.is_some_and(|within| within.links.is_coming(target))
-    }
-
-    /// What the same transaction deletes in a record: its references hold nothing back.
-    pub(crate) fn leaving(&self, pid: Pid) -> Vec<Rid> {
-        self.within.map(|within| within.links.leaving(pid)).unwrap_or_default()
     }
 
     /// `[base]/[type]/[id]` of a resource that is here, under the id that its body states.

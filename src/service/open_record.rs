@@ -92,7 +92,10 @@ fn accepted(context: &Context<'_>, ins: &Ins) -> Result<(), Problem> {
 fn check_same_person(consent: &Resource, ins: Option<&Ins>, patient: &str) -> Result<(), Problem> {
     let Some(named) = consent.get("patient") else { return Ok(()) };
     let literal = named.get("reference").and_then(serde_json::Value::as_str);
-    let in_bundle = literal.is_none_or(|text| text.starts_with("urn:") || text.starts_with("Patient?") || text == patient);
+    let in_bundle = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
+        Some(query) => references::ins_of_query(query).is_some_and(|stated| Some(&stated) == ins),
+        None => text.starts_with("urn:") || text == patient,
+    });
     if in_bundle && references::ins_of(named).is_none_or(|stated| Some(&stated) == ins) {
         return Ok(());
     }

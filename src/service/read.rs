@@ -19,7 +19,7 @@ pub fn read(context: &Context<'_>, access: &Access, target: &Target) -> Result<O
         _ => {}
     }
     match store::resource_read(context.unit, access, target.resource_type, rid)? {
-        Some(stored) => part(context, found(context, stored)),
+        Some(stored) => part(context, access, found(context, stored)),
         // Only who would see it otherwise is told that it is gone (decision 2).
         None if store::resource_withdrawn(context.unit, access, target.resource_type, rid)? => {
             Err(Problem::new(IssueKind::ResourceDeleted, "The resource is deleted"))
@@ -29,7 +29,7 @@ pub fn read(context: &Context<'_>, access: &Access, target: &Target) -> Result<O
 }
 
 /// The part that `_summary` or `_elements` of a read asks for, tagged SUBSETTED.
-fn part(context: &Context<'_>, outcome: Outcome) -> Result<Outcome, Problem> {
+fn part(context: &Context<'_>, access: &Access, outcome: Outcome) -> Result<Outcome, Problem> {
     let asked = context.request.query.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let asked = asked.filter(|(name, _)| matches!(*name, "_summary" | "_elements"));
     let decoded = |text: &str| text.replace("%2C", ",").replace("%2c", ",");
@@ -41,7 +41,7 @@ fn part(context: &Context<'_>, outcome: Outcome) -> Result<Outcome, Problem> {
     let resource: Resource = serde_json::from_slice(bytes)
         .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
-    let query = super::search::parse(context, super::known_type(name)?, &Parameters(asked))?;
+    let query = super::search::asked(context, access, super::known_type(name)?, &Parameters(asked))?;
     match search::subset(&query, &resource) {
         Some(part) => Ok(Outcome { body: Body::Fhir(Value::Object(part).to_string().into_bytes()), ..outcome }),
         None => Ok(outcome),

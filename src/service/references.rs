@@ -26,7 +26,7 @@ pub(super) fn check(context: &Context<'_>, access: &Access, pid: Pid, resource: 
         }
     });
     let is_foreign = |reference: &str| {
-        (reference.starts_with("http://") || reference.starts_with("https://")) && !reference.starts_with(server.base())
+        (reference.starts_with("http://") || reference.starts_with("https://")) && server.below_base(reference).is_none()
     };
     found.retain(|(_, reference)| !reference.starts_with('#') && !is_foreign(reference));
     let targets: Vec<Option<(ResourceType, Pid, Rid)>> = found.iter().map(|(_, reference)| context.resolve(reference)).collect();
@@ -51,6 +51,14 @@ pub(super) fn check(context: &Context<'_>, access: &Access, pid: Pid, resource: 
     Ok(())
 }
 
+/// The INS of `identifier=[system]|[value]`, as the draft's literal `Patient?identifier=` has it.
+pub(super) fn ins_of_query(query: &str) -> Option<Ins> {
+    let token = query.strip_prefix("identifier=")?;
+    let token = token.replace("%7C", "|").replace("%7c", "|").replace("%3A", ":").replace("%3a", ":");
+    let (system, value) = token.split_once('|')?;
+    Ins::new(system, value)
+}
+
 /// Whether a reference that names the person of the record by literal and by INS names that person with each of them:
 /// a resource of two persons is of none (DESIGN section 3).
 ///
@@ -62,11 +70,7 @@ pub(super) fn check_person(context: &Context<'_>, reference: &Value, path: &str)
     let by_literal = literal.is_none_or(|text| match text.strip_prefix("Patient?") {
         // The literal conditional form of the draft names the person by INS.
         Some(query) => {
-            let token = query
-                .strip_prefix("identifier=")
-                .map(|token| token.replace("%7C", "|").replace("%7c", "|").replace("%3A", ":").replace("%3a", ":"));
-            let ins =
-                token.as_deref().and_then(|token| token.split_once('|')).and_then(|(system, value)| Ins::new(system, value));
+            let ins = ins_of_query(query);
             ins.is_some() && ins == facts.ins
         }
         None => context.place(text) == Some((facts.pid, Rid::PATIENT)),

@@ -1,6 +1,6 @@
 //! Update, update-as-create, bringing back to life. <https://hl7.org/fhir/R4/http.html#update>
 use super::change::{Standing, standing};
-use super::create::{Draft, Written, draft_named, forget_claims, name_record, written};
+use super::create::{Draft, Written, check_labels, draft_named, forget_claims, name_record, written};
 use super::read::not_found;
 use super::{Context, open_record, references};
 use crate::audit::{Action, Outcome};
@@ -22,8 +22,13 @@ pub(super) fn update(
     if_match: Option<i64>,
     body: &Resource,
 ) -> Result<Outcome, Problem> {
+    // A resource keeps the id that it shows, under whichever of its two a client named it.
+    let mut shown = target.alias.clone();
     let (rid, version, status) = match standing(context, access, target, if_match)? {
-        Standing::Here(old) => (old.rid, old.version.saturating_add(1), 200),
+        Standing::Here(old) => {
+            shown = Some(old.id()?.into_owned());
+            (old.rid, old.version.saturating_add(1), 200)
+        }
         Standing::Deleted(version) => {
             let (_, rid) = target.place.ok_or_else(|| not_found(access))?;
             (rid, version.saturating_add(1), 201)
@@ -34,7 +39,7 @@ pub(super) fn update(
     };
     let pid = context.facts.map_or(Pid::DIRECTORY, |facts| facts.pid);
     let body = prepared(context, access, target, pid, body)?;
-    let id = target.alias.clone().unwrap_or_else(|| context.server.id(pid, rid));
+    let id = shown.unwrap_or_else(|| context.server.id(pid, rid));
     let new = draft_named(context, access, Draft { pid, rid, version, body, origin: None }, &id)?;
     let action = if target.place.is_none() {
         store::alias_put(context.unit, access, target.resource_type, &id, rid)?;
@@ -52,6 +57,7 @@ pub(super) fn update(
 /// The body as it is stored: without what a client may not state, of the same person, its references resolved.
 fn prepared(context: &Context<'_>, access: &Access, target: &Target, pid: Pid, body: &Resource) -> Result<Resource, Problem> {
     let mut body = body.clone();
+    check_labels(target.resource_type, &body)?;
     if target.resource_type.name() == "Patient" {
         same_person(context, &body)?;
         body.insert("active".into(), true.into());

@@ -150,8 +150,17 @@ fn is_archived_extension(extension: &Value) -> bool {
     extension.get("url").and_then(Value::as_str) == Some(IS_ARCHIVED)
 }
 
+pub(super) fn archived_extension(archived: bool) -> Value {
+    json!({"url": IS_ARCHIVED, "valueBoolean": archived})
+}
+
+/// Whether a resource states that it is archived or not.
+pub(super) fn states_archived(resource: &Resource) -> bool {
+    resource.get("extension").and_then(Value::as_array).into_iter().flatten().any(is_archived_extension)
+}
+
 /// Whether a document is archived; more than one statement, or one that is no boolean, is 422.
-fn archived(resource: &Resource) -> Result<bool, Problem> {
+pub(super) fn archived(resource: &Resource) -> Result<bool, Problem> {
     let extensions = resource.get("extension").and_then(Value::as_array);
     let mut stated = extensions.into_iter().flatten().filter(|extension| is_archived_extension(extension));
     let refused = || Problem::at(IssueKind::BusinessRule, "DocumentReference.extension", "isArchived is one boolean (PDSm)");
@@ -247,7 +256,7 @@ impl Wanted {
             _ => Vec::new(),
         };
         extensions.retain(|extension| !is_archived_extension(extension));
-        extensions.push(json!({"url": IS_ARCHIVED, "valueBoolean": self.archived}));
+        extensions.push(archived_extension(self.archived));
         body.insert("extension".into(), Value::Array(extensions));
     }
 }

@@ -6,7 +6,7 @@ use super::update_document::{self, Document};
 use super::{Context, labels};
 use crate::audit::{Action, Body, Outcome};
 use crate::fhir::interaction::Target;
-use crate::fhir::{Problem, Resource};
+use crate::fhir::{IssueKind, Problem, Resource};
 use crate::policy::DocumentChange;
 use crate::policy::permit::label;
 use crate::store::{self, Access, NewResource};
@@ -22,7 +22,11 @@ pub(super) fn withdraw(
     if_match: Option<i64>,
 ) -> Result<Outcome, Problem> {
     let done = |event| Outcome::new(204, Body::Empty, vec![event]);
+    let nothing_matches = || Problem::new(IssueKind::VersionConflict, "If-Match names another version than the current one");
     let Some((pid, rid)) = target.place else {
+        if if_match.is_some() {
+            return Err(nothing_matches());
+        }
         return Ok(done(context.event(None, Action::Delete, 204)));
     };
     let event = context.event_on(Action::Delete, 204, target.resource_type, pid, rid);
@@ -31,6 +35,9 @@ pub(super) fn withdraw(
         None if access.permit().otherwise().is_none()
             || store::resource_withdrawn(context.unit, access, target.resource_type, rid)? =>
         {
+            if if_match.is_some() {
+                return Err(nothing_matches());
+            }
             return Ok(done(event));
         }
         None => return Err(super::read::not_found(access)),

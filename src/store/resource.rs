@@ -236,11 +236,11 @@ pub fn resource_delete(unit: &Unit, access: &Access, resource_type: ResourceType
     Ok(Some(version))
 }
 
-/// Whether another resource of the access's scope, none of `leaving`, refers to this one of its record, by whatever parameter.
+/// Whether another resource of the access's scope refers to this one of its record, by whatever parameter.
 ///
 /// # Errors
 /// Where the database fails.
-pub fn resource_referred(unit: &Unit, access: &Access, rid: Rid, leaving: &[Rid]) -> Result<bool, Problem> {
+pub fn resource_referred(unit: &Unit, access: &Access, rid: Rid) -> Result<bool, Problem> {
     let pid = access.writable(unit)?;
     let numbers = ResourceType::all().flat_map(|source| registry().parameters(source));
     let numbers = numbers.filter(|parameter| parameter.kind() == Kind::Reference).flat_map(|one| one.stored.iter().copied());
@@ -253,9 +253,6 @@ pub fn resource_referred(unit: &Unit, access: &Access, rid: Rid, leaving: &[Rid]
     sql.push(" WHERE t.pid = ").integer(pid.0).push(" AND t.key").in_list(keys);
     sql.push(" AND r.pid = t.pid AND r.rid = t.rid AND r.rid <> ").integer(rid.0).push(" AND ");
     select::Reader::new(unit, access).visible(&mut sql, "r");
-    if !leaving.is_empty() {
-        sql.push(" AND NOT (r.rid").in_list(leaving.iter().map(|rid| rid.0)).push(")");
-    }
     sql.push(" LIMIT 1");
     Ok(unit.run(|connection| sql.first::<BigInt, i64>(connection))?.is_some())
 }

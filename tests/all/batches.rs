@@ -49,6 +49,59 @@ fn every_entry_is_answered_at_its_place_and_a_failure_is_its_own() {
 }
 
 #[test]
+fn a_faulty_resource_fails_its_entry_alone_in_xml_too() {
+    on_both(|world| {
+        let desk = Desk::of(world);
+        let observation = |identifier: &str, more: &str| {
+            format!(
+                r#"<entry><resource><Observation><identifier><system value="urn:oid:1.2.3"/><value value="{identifier}"/></identifier>
+                {more}<code><coding><system value="http://loinc.org"/><code value="4548-4"/></coding></code>
+                <subject><reference value="Patient/{}"/></subject></Observation></resource>
+                <request><method value="POST"/><url value="Observation"/></request></entry>"#,
+                desk.patient
+            )
+        };
+        let status = r#"<status value="final"/>"#;
+        let send = |kind: &str, entries: &[String]| {
+            let body = format!(r#"<Bundle xmlns="http://hl7.org/fhir"><type value="{kind}"/>{}</Bundle>"#, entries.concat());
+            let headers = [("Content-Type", "application/fhir+xml"), ("Accept", "application/fhir+json")];
+            desk.doctor.send("POST", "", &headers, body.into_bytes())
+        };
+        let entries = [
+            observation("first", status),
+            observation("unknown-element", r#"<status value="final"/><nothing value="1"/>"#),
+            observation("wrong-code", r#"<status value="nonsense"/>"#),
+            observation("twice", r#"<status value="final"/><status value="final"/>"#),
+            observation("last", status),
+        ];
+        let answer = send("batch", &entries).expect(200);
+        assert_eq!(statuses(&answer), ["201", "422", "422", "422", "201"]);
+        let expression = |index: usize| answer["entry"][index]["response"]["outcome"]["issue"][0]["expression"][0].clone();
+        assert_eq!(expression(1), "Bundle.entry[1].resource.nothing");
+        assert_eq!(expression(2), "Bundle.entry[2].resource.status");
+        for (identifier, count) in [("first", 1), ("unknown-element", 0), ("wrong-code", 0), ("twice", 0), ("last", 1)] {
+            assert_eq!(desk.count(identifier), count, "{identifier}");
+        }
+        // What is wrong beside the resources, or in a transaction, is wrong of the whole.
+        let outside = entries[0].replace("<request>", "<request><nothing value=\"1\"/>");
+        send("batch", &[outside, entries[4].clone()]).refuses(422, "", None);
+        send("transaction", &[entries[0].clone(), entries[1].clone()]).refuses(422, "", None);
+        assert_eq!(desk.count("first"), 1);
+    });
+}
+
+#[test]
+fn an_empty_segment_of_a_path_leads_nowhere() {
+    on_both(|world| {
+        let desk = Desk::of(world);
+        for path in ["/Patient", "Observation//_history", "Patient//", "/"] {
+            desk.doctor.get(path).refuses(404, "not-found", None);
+        }
+        desk.doctor.get(&format!("Patient/{}/", desk.patient)).expect(200);
+    });
+}
+
+#[test]
 fn entries_do_not_refer_to_each_other() {
     on_both(|world| {
         let desk = Desk::of(world);

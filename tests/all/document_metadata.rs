@@ -259,6 +259,34 @@ fn other_elements_are_405_in_every_form() {
 }
 
 #[test]
+fn a_deposit_that_states_whether_it_is_archived_keeps_it() {
+    on_both(|world| {
+        let patient = world.open_record_for_practitioner(&PAT_TROIS).patient;
+        let system = world.hospital_system();
+        let deposit = |number: u32, extension: Value| {
+            Report::of(&PAT_TROIS, number).result(CREATININE, "80", "umol/L", TIME).deposit().with("/extension", extension)
+        };
+        let stated = |archived: bool| json!([{"url": ARCHIVED, "valueBoolean": archived}]);
+        let archived = deposit(1, stated(true)).filed_by(&system);
+        let active = deposit(2, stated(false)).filed_by(&system);
+        assert_eq!((&archived["extension"], &active["extension"]), (&stated(true), &stated(false)));
+        let silent = deposit(3, json!([{"url": "urn:example:other", "valueBoolean": true}])).filed_by(&system);
+        assert_eq!(silent["extension"], Value::Null);
+        for name in ["isArchived", "PDSm_isArchived"] {
+            for (value, document) in [("true", &archived), ("false", &active)] {
+                let query = format!("DocumentReference?patient={patient}&{name}={value}");
+                let found: Vec<Value> =
+                    world.general_practitioner().search(&query).iter().map(|found| found["id"].clone()).collect();
+                assert_eq!(found, [document["id"].clone()], "{query}");
+            }
+        }
+        for wrong in [json!([{"url": ARCHIVED, "valueCode": "yes"}]), json!([stated(true)[0], stated(false)[0]])] {
+            deposit(4, wrong).by(&system).refuses(422, "business-rule", Some("DocumentReference.extension"));
+        }
+    });
+}
+
+#[test]
 fn a_document_is_archived_and_comes_back_in_all_three_forms() {
     on_both(|world| {
         let filed = Filed::in_world(world);

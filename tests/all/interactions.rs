@@ -438,3 +438,25 @@ fn every_refused_change_is_traced_and_leaves_nothing_behind() {
         assert_eq!(world.last_traced(), (dmp_fhir::audit::Action::Update, 403));
     });
 }
+
+#[test]
+fn a_label_that_is_not_enforced_is_refused_and_never_dropped() {
+    on_both(|world| {
+        let record = world.open_record_for_practitioner(&PAT_TROIS);
+        let doctor = world.general_practitioner();
+        let labelled = |system: &str, code: &str| {
+            json!({"resourceType": "Observation", "meta": {"security": [{"system": system, "code": code}]}, "status": "final",
+                "code": {"text": "x"}, "subject": {"reference": format!("Patient/{}", record.patient)}})
+        };
+        let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+        for (system, code) in [(confidentiality, "R"), (confidentiality, "V"), ("http://example.org", "N"), ("", "MASQUE_PS")] {
+            let answer = doctor.post("Observation", &labelled(system, code));
+            answer.refuses(422, "business-rule", Some("Observation.meta.security[0]"));
+        }
+        let stored = doctor.post("Observation", &labelled(confidentiality, "N")).expect(201);
+        let id = stored["id"].as_str().unwrap();
+        let patch = json!([{"op": "add", "path": "/meta/security", "value": [{"system": "urn:x", "code": "R"}]}]);
+        doctor.patch(&format!("Observation/{id}"), &patch).refuses(422, "business-rule", Some("Observation.meta.security[0]"));
+        assert_eq!(doctor.read(&format!("Observation/{id}"))["meta"]["versionId"], "1");
+    });
+}

@@ -55,6 +55,7 @@ mod trace;
 mod transactions;
 mod transactions_shared;
 mod validator;
+mod validator_types;
 
 mod translate;
 

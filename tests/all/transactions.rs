@@ -92,7 +92,7 @@ fn with(mut entry: Value, name: &str, value: &str) -> Value {
     entry
 }
 
-fn updated(mut resource: Value, id: &str, status: &str) -> Value {
+pub(crate) fn updated(mut resource: Value, id: &str, status: &str) -> Value {
     resource["id"] = json!(id);
     resource["status"] = json!(status);
     resource
@@ -107,7 +107,7 @@ const A: &str = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0";
 const B: &str = "urn:uuid:5d3c2a53-6c3f-4bb0-8d1c-3f0b1f9e7a11";
 const C: &str = "urn:uuid:7f0b6e2a-2a51-4a4c-8f6e-0a7f0ad0c001";
 
-fn rows(world: &World) -> i64 {
+pub(crate) fn rows(world: &World) -> i64 {
     let counts = world.counts();
     counts["resource"] + counts["history"]
 }
@@ -152,11 +152,18 @@ fn answers_stand_in_the_order_of_the_request_with_status_location_etag_and_time(
 fn the_order_of_the_entries_changes_nothing() {
     on_both(|world| {
         let desk = Desk::of(world);
-        let orders: [[usize; 5]; 6] =
-            [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3], [1, 4, 0, 3, 2], [3, 2, 1, 4, 0], [4, 0, 3, 2, 1]];
+        let orders: [[usize; 7]; 6] = [
+            [0, 1, 2, 3, 4, 5, 6],
+            [6, 5, 4, 3, 2, 1, 0],
+            [2, 0, 5, 4, 1, 3, 6],
+            [1, 4, 0, 6, 3, 2, 5],
+            [3, 6, 2, 1, 4, 0, 5],
+            [4, 0, 3, 5, 2, 6, 1],
+        ];
         for (round, order) in orders.iter().enumerate() {
             let (changed, gone) = (format!("changed{round}"), format!("gone{round}"));
-            let (changed_id, gone_id) = (desk.stored(&changed), desk.stored(&gone));
+            let again = format!("again{round}");
+            let (changed_id, gone_id, again_id) = (desk.stored(&changed), desk.stored(&gone), desk.stored(&again));
             let member = |to: &str| json!([{"reference": to}]);
             let criteria = format!("Observation?{}", desk.criteria(&format!("leaf{round}")));
             let amended = {
@@ -170,10 +177,12 @@ fn the_order_of_the_entries_changes_nothing() {
                 named(B, post(desk.observation(&format!("leaf{round}"), "derivedFrom", member(A)))),
                 entry("PUT", &format!("Observation/{changed_id}"), Some(amended)),
                 post(desk.observation(&format!("by-criteria{round}"), "derivedFrom", member(&criteria))),
+                entry("DELETE", &format!("Observation/{again_id}"), None),
+                with(post(desk.plain(&again)), "ifNoneExist", &desk.criteria(&again)),
             ];
             let shuffled = order.iter().map(|index| entries[*index].clone()).collect();
             let answer = desk.transact(shuffled).expect(200);
-            let expected = ["204", "201", "201", "200", "201"];
+            let expected = ["204", "201", "201", "200", "201", "204", "201"];
             assert_eq!(statuses(&answer), order.map(|index| expected[index]), "{order:?}");
             let reference = |body: &Value, name: &str| body[name][0]["reference"].as_str().unwrap().to_owned();
             let id = |body: &Value| format!("Observation/{}", body["id"].as_str().unwrap());
@@ -182,6 +191,7 @@ fn the_order_of_the_entries_changes_nothing() {
             assert_eq!(reference(&desk.one(&changed), "hasMember"), id(&root));
             assert_eq!(reference(&desk.one(&format!("by-criteria{round}")), "derivedFrom"), id(&leaf));
             assert_eq!(desk.count(&gone), 0);
+            assert_ne!(desk.one(&again)["id"], again_id);
         }
     });
 }
@@ -264,7 +274,7 @@ fn the_same_resource_twice_fails_also_through_conditional_urls() {
             [put(), by_criteria("PUT", Some(desk.plain("one")))],
             [put(), by_criteria("DELETE", None)],
             [put(), if_none()],
-            [if_none(), by_criteria("DELETE", None)],
+            [by_criteria("DELETE", None), entry("DELETE", &format!("Observation/{id}"), None)],
         ];
         for (number, [first, second]) in pairs.into_iter().enumerate() {
             for entries in [vec![first.clone(), second.clone()], vec![second, first]] {
@@ -273,6 +283,40 @@ fn the_same_resource_twice_fails_also_through_conditional_urls() {
                 assert_eq!(rows(world), before, "{number}");
             }
         }
+    });
+}
+
+#[test]
+fn criteria_match_what_the_deletes_of_the_bundle_leave() {
+    on_both(|world| {
+        let desk = Desk::of(world);
+        let delete = |identifier: &str| entry("DELETE", &format!("Observation/{}", desk.stored(identifier)), None);
+        let by_criteria = |method: &str, identifier: &str, body: Option<Value>| {
+            entry(method, &format!("Observation?{}", desk.criteria(identifier)), body)
+        };
+        let create = |identifier: &str| with(post(desk.plain(identifier)), "ifNoneExist", &desk.criteria(identifier));
+        let mut entries = vec![
+            create("created"),
+            delete("created"),
+            create("created2"),
+            by_criteria("PUT", "put", Some(desk.plain("put"))),
+            delete("put"),
+            create("several"),
+            delete("several"),
+            delete("several"),
+        ];
+        desk.stored("created2");
+        entries.push(by_criteria("DELETE", "created2", None));
+        let expected = ["201", "204", "201", "201", "204", "201", "204", "204", "204"];
+        assert_eq!(statuses(&desk.transact(entries).expect(200)), expected);
+        for identifier in ["created", "created2", "put", "several"] {
+            assert_eq!(desk.one(identifier)["meta"]["versionId"], "1", "{identifier}: a new one");
+        }
+        // What is deleted is not there to be patched.
+        let patch = |identifier: &str| by_criteria("PATCH", identifier, Some(replace_status("amended")));
+        desk.transact(vec![patch("patch"), delete("patch")]).refuses(404, "", Some("Bundle.entry[0]"));
+        desk.transact(vec![delete("left"), patch("left"), post(desk.plain("left"))]).refuses(404, "", Some("Bundle.entry[1]"));
+        assert_eq!(desk.count("patch"), 1, "nothing is deleted then");
     });
 }
 

@@ -1,7 +1,7 @@
 //! Transactions of several writers at once, and of callers who do not see everything.
 use crate::harness::people::{Kind, professional};
 use crate::harness::{CHILD, PAT_TROIS, on_both};
-use crate::transactions::{Desk, bundle, entry, named, post};
+use crate::transactions::{Desk, bundle, entry, named, post, rows, statuses, updated};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -156,5 +156,26 @@ fn a_name_of_the_bundle_gives_no_access() {
         let answer = desk.transact(vec![post(refers), read]);
         assert!((400..500).contains(&answer.status), "{}", answer.text());
         assert_eq!(desk.count("refers"), 0);
+    });
+}
+
+#[test]
+fn what_the_bundle_no_longer_refers_to_may_go_with_it() {
+    on_both(|world| {
+        let desk = Desk::of(world);
+        let target = desk.stored("target");
+        let member = json!([{"reference": format!("Observation/{target}")}]);
+        let refers = desk.doctor.post("Observation", &desk.observation("refers", "hasMember", member.clone())).expect(201);
+        let id = refers["id"].as_str().unwrap();
+        let delete = entry("DELETE", &format!("Observation/{target}"), None);
+        let put = |body: Value| entry("PUT", &format!("Observation/{id}"), Some(updated(body, id, "amended")));
+        let before = rows(world);
+        desk.transact(vec![delete.clone()]).refuses(409, "", Some("Bundle.entry[0]"));
+        desk.transact(vec![post(desk.plain("other")), delete.clone()]).refuses(409, "", Some("Bundle.entry[1]"));
+        let still = put(desk.observation("refers", "hasMember", member));
+        assert!((400..500).contains(&desk.transact(vec![delete.clone(), still]).status));
+        assert_eq!(rows(world), before);
+        assert_eq!(statuses(&desk.transact(vec![delete, put(desk.plain("refers"))]).expect(200)), ["204", "200"]);
+        assert_eq!(desk.count("target"), 0);
     });
 }

@@ -7,6 +7,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Name of a document, and its bytes.
+type Named = (String, Vec<u8>);
+
 /// How long each document is translated again and again.
 const TIME: Duration = Duration::from_millis(500);
 
@@ -24,8 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Name and bytes of what is translated.
-type Named = (String, Vec<u8>);
-
 fn documents() -> Result<Vec<Named>, Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = std::env::args_os().skip(1).filter(|word| word != "--bench").map(PathBuf::from).collect();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/cda");

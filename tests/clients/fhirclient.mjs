@@ -28,6 +28,13 @@ await check('fhirclient: patch', async () => {
   const patched = await client.patch(`Observation/${created.id}`, [{ op: 'replace', path: '/status', value: 'corrected' }]);
   assert.equal(patched.status, 'corrected');
 });
+await check('fhirclient: transaction', async () => {
+  const entry = { resource: observation('in a transaction'), request: { method: 'POST', url: 'Observation' } };
+  const body = JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry: [entry, entry] });
+  const headers = { 'Content-Type': 'application/fhir+json' };
+  const answer = await client.request({ url: BASE, method: 'POST', body, headers });
+  assert.deepEqual(answer.entry.map((each) => each.response.status.slice(0, 3)), ['201', '201']);
+});
 await check('fhirclient: delete', async () => {
   await client.delete(`Observation/${created.id}`);
   await assert.rejects(client.request(`Observation/${created.id}`));

@@ -205,6 +205,9 @@ impl Checker {
                 if definition.name == "Reference" {
                     self.reference(used, object);
                 }
+                if used.simple_quantity && (object.contains_key("comparator") || object.contains_key("_comparator")) {
+                    self.report(IssueKind::InvariantBroken, "sqty-1: a SimpleQuantity has no comparator");
+                }
             }
             Value::Null => self.report(IssueKind::StructureInvalid, "null stands for no element"),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

@@ -11,7 +11,7 @@ mod tests;
 mod write;
 pub mod xhtml;
 
-pub use read::{read, read_unchecked};
+pub use read::{read, read_located, read_unchecked};
 pub use write::{write, write_pretty};
 
 /// Namespace of every FHIR element.

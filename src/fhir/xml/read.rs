@@ -24,19 +24,28 @@ pub fn read(bytes: &[u8]) -> Result<Resource, Problem> {
 /// # Errors
 /// As [`read`], but for the issues of the check.
 pub fn read_unchecked(bytes: &[u8]) -> Result<Resource, Problem> {
+    let (resource, issues) = read_located(bytes)?;
+    Problem::from_issues(issues).map_or(Ok(resource), Err)
+}
+
+/// What can be read, with what cannot, each at its place; at most [`check::ISSUES_MAX`]. For a batch, where the fault of an
+/// entry is its own.
+///
+/// # Errors
+/// XML that is not well-formed, or beyond the bounds of size and depth; a root that is no resource.
+pub fn read_located(bytes: &[u8]) -> Result<(Resource, Vec<Issue>), Problem> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Problem::new(IssueKind::Malformed, format!("Not UTF-8 at byte {}", error.valid_up_to())))?;
     let mut reader = Reader { text, xml: NsReader::from_str(text), nodes: 0, depth: 0, path: String::new(), issues: Vec::new() };
     let element = reader.document()?;
-    if let Some(problem) = Problem::from_issues(reader.issues) {
-        return Err(problem);
-    }
     match element::to_resource(&element) {
         Some(resource) if !json::is_within_depth(&resource) => {
             Err(Problem::new(IssueKind::Malformed, format!("Nested deeper than {DEPTH_MAX} in its JSON form")))
         }
-        Some(resource) => Ok(resource),
+        Some(resource) => Ok((resource, reader.issues)),
+        None if !reader.issues.is_empty() => Err(Problem::from_issues(reader.issues)
+            .unwrap_or_else(|| Problem::new(IssueKind::StructureInvalid, "The XML cannot be read"))),
         None => Err(Problem::new(IssueKind::StructureInvalid, "The XML has a value that JSON cannot hold")),
     }
 }

@@ -33,6 +33,8 @@ pub(super) fn metadata(body: &Resource) -> Result<(), Problem> {
     if body.contains_key("docStatus") {
         return Err(Problem::at(IssueKind::BusinessRule, "DocumentReference.docStatus", "docStatus is not used (MHD)"));
     }
+    // Stated twice, or as something else than a boolean, it is not known what it says.
+    crate::service::update_document::archived(body)?;
     let labels = body.get("securityLabel").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (index, label) in labels.iter().enumerate() {
         let codes = label.get("coding").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

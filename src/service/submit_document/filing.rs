@@ -7,6 +7,7 @@ use crate::fhir::names::Names;
 use crate::fhir::{CANONICAL, IssueKind, Problem, Resource, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::service::create::{Draft, draft, forget_claims};
+use crate::service::update_document::{archived, archived_extension, states_archived};
 use crate::service::{Context, known_type};
 use crate::store::{self, Access, NewResource, Stored, WholeRecord};
 use crate::translate::{self, Entry};
@@ -173,6 +174,10 @@ fn fill(out: &mut Resource, sent: &Resource) {
         if let (false, Some(value)) = (out.contains_key(name), sent.get(name)) {
             out.insert(name.into(), value.clone());
         }
+    }
+    // No header says whether a document is archived: of PDSm's metadata this is the depositor's own word (PDSm isArchived).
+    if let (true, Ok(archived)) = (states_archived(sent), archived(sent)) {
+        out.insert("extension".into(), json!([archived_extension(archived)]));
     }
     let (Some(Value::Object(context)), Some(Value::Object(sent))) = (out.get_mut("context"), sent.get("context")) else { return };
     for name in ["facilityType", "practiceSetting", "event"] {

@@ -1,5 +1,4 @@
-//! How the entries of a transaction are tied to each other: their names, what is coming and what is leaving, and references
-//! by criteria.
+//! How the entries of a transaction are tied to each other: their names, what is coming, and references by criteria.
 use super::step::Step;
 use crate::fhir::identifier::Ins;
 use crate::fhir::interaction::{Parameters, RecordName};
@@ -18,8 +17,6 @@ pub(in crate::service) struct Links {
     pub(super) names: Names,
     /// What the Bundle makes: it is referred to before it is stored.
     pub(super) coming: HashSet<(ResourceType, Pid, Rid)>,
-    /// What the Bundle deletes: its references to others of these hold nothing back.
-    pub(super) leaving: HashSet<(Pid, Rid)>,
     /// Ids that a client chose for what the Bundle makes.
     pub(super) aliases: HashMap<(ResourceType, String), (Pid, Rid)>,
 }
@@ -27,17 +24,12 @@ pub(in crate::service) struct Links {
 impl Links {
     pub(super) fn new(base: &str) -> Self {
         let names = Names::new(base);
-        Self { names, coming: HashSet::new(), leaving: HashSet::new(), aliases: HashMap::new() }
+        Self { names, coming: HashSet::new(), aliases: HashMap::new() }
     }
 
     /// Whether the Bundle makes this resource.
     pub(in crate::service) fn is_coming(&self, target: (ResourceType, Pid, Rid)) -> bool {
         self.coming.contains(&target)
-    }
-
-    /// What the Bundle deletes in a record.
-    pub(in crate::service) fn leaving(&self, pid: Pid) -> Vec<Rid> {
-        self.leaving.iter().filter(|place| place.0 == pid).map(|place| place.1).collect()
     }
 
     /// Where an id leads that a client chose for what the Bundle makes.

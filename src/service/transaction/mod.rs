@@ -1,11 +1,12 @@
 //! A Bundle of type transaction: all or nothing, each entry decided like a request of its own.
 //! <https://hl7.org/fhir/R4/http.html#transaction>
 //!
-//! The order of the entries says nothing. Records are locked in one order; conditional entries are resolved against the state
-//! before; every entry is decided on it; identities are compared; what the Bundle makes gets its numbers, so that names
-//! become literal. Then documents, POST, PUT and PATCH, Consents, DELETE; what refers by criteria after these, so that the
-//! criteria find what the Bundle brings and not what it deletes; GET last. DELETE follows the other writes because what they
-//! no longer refer to may go; the state is the one that R4's order gives.
+//! The order of the entries says nothing. Records are locked in one order. DELETE is first: its entries are resolved and
+//! decided on the state before, and done. Every other entry that writes is resolved and decided on what they left, so that
+//! criteria do not find what the Bundle deletes, and not yet what it makes; identities are compared; what the Bundle makes
+//! gets its numbers, so that names become literal. Then documents, POST, PUT and PATCH, Consents; what refers by criteria
+//! after these, so that the criteria find what the Bundle brings; GET last. Whether something still refers to what was
+//! deleted is asked in the end: what the other entries no longer refer to may go.
 mod answer;
 mod links;
 mod step;
@@ -30,7 +31,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Within<'a> {
     /// Number of what the entry makes.
     pub(super) rid: Option<Rid>,
-    /// What the other entries make and delete.
+    /// What the other entries make.
     pub(super) links: &'a Links,
 }
 
@@ -68,10 +69,16 @@ pub(super) fn transaction(
     }
     run.lock(entries)?;
     let mut links = Links::new(server.base());
-    let mut steps = step::resolve(&run, entries, entered, &mut links)?;
-    step::check_identities(&steps)?;
     let mut answers = Answers { entries: entries.iter().map(|_| None).collect(), events: Vec::new() };
+    let mut steps = step::resolve(&run, entries, step::deletes, entered, &mut links)?;
+    step::check_identities(&steps)?;
+    let deleted = write::delete(&run, &steps, &links, entered, &mut answers)?;
+    let others = |interaction: &Interaction| !step::deletes(interaction);
+    steps.extend(step::resolve(&run, entries, others, entered, &mut links)?);
+    steps.sort_by_key(|step| step.index);
+    step::check_identities(&steps)?;
     write::write(&run, &mut steps, &mut links, entered, &mut answers)?;
+    write::check_referred(&run, &steps, &deleted)?;
     run.read(entries, entered, &mut answers)?;
     let entries: Vec<EntryResponse> = answers.entries.into_iter().flatten().collect();
     Ok(Outcome::new(200, Body::Fhir(bundle::transaction_response(&entries)), answers.events))

@@ -2,7 +2,7 @@
 use super::links::Links;
 use super::{Run, relocate};
 use crate::audit::Outcome;
-use crate::fhir::interaction::{BundleEntry, Parameters, SearchPlace, Target};
+use crate::fhir::interaction::{BundleEntry, Parameters, SearchPlace, Target, Then};
 use crate::fhir::{Interaction, IssueKind, Problem, ResourceType};
 use crate::ids::{Pid, Rid};
 use crate::policy::Facts;
@@ -52,18 +52,24 @@ impl Step<'_> {
     }
 }
 
-/// Every entry that writes, resolved against the state before, decided, numbered and named.
+/// Whether an entry deletes, by id or by criteria.
+pub(super) fn deletes(interaction: &Interaction) -> bool {
+    matches!(interaction, Interaction::Delete { .. } | Interaction::Conditional { then: Then::Delete { .. }, .. })
+}
+
+/// The entries of this kind that write, resolved against the state as it is, decided, numbered and named.
 ///
 /// # Errors
 /// The first problem, at its entry.
 pub(super) fn resolve<'a>(
     run: &Run<'_>,
     entries: &'a [BundleEntry],
+    of_kind: impl Fn(&Interaction) -> bool,
     entered: &mut Entered,
     links: &mut Links,
 ) -> Result<Vec<Step<'a>>, Problem> {
     let writes = |(index, entry): (usize, &'a BundleEntry)| match &entry.interaction {
-        Ok(interaction) if interaction.writes() => Some((index, entry, interaction)),
+        Ok(interaction) if interaction.writes() && of_kind(interaction) => Some((index, entry, interaction)),
         Ok(_) | Err(_) => None,
     };
     let mut found: Vec<_> = entries.iter().enumerate().filter_map(writes).collect();
@@ -73,7 +79,6 @@ pub(super) fn resolve<'a>(
     for (index, entry, interaction) in found {
         steps.push(step(run, index, entry, interaction, entered, links).map_err(|problem| relocate(index, &problem))?);
     }
-    steps.sort_by_key(|step| step.index);
     Ok(steps)
 }
 
@@ -176,13 +181,10 @@ fn place(
             }
             Some(place)
         }
-        Interaction::Delete { target, .. } => {
-            links.leaving.extend(target.place);
-            of(target)
-        }
-        Interaction::Update { target, .. } | Interaction::Patch { target, .. } | Interaction::UpdateConsent { target, .. } => {
-            of(target)
-        }
+        Interaction::Delete { target, .. }
+        | Interaction::Update { target, .. }
+        | Interaction::Patch { target, .. }
+        | Interaction::UpdateConsent { target, .. } => of(target),
         _without_a_place => None,
     })
 }

@@ -10,6 +10,7 @@ use crate::fhir::{Interaction, Issue, IssueKind, Problem, Resource, ResourceType
 use crate::ids::{Pid, Rid};
 use crate::search::{self, MatchContext, Predicate, Query};
 use crate::service::create::{self, created};
+use crate::service::delete::check_unreferred;
 use crate::service::matched::{Found, Sought, matched};
 use crate::service::{Context, Entered, enter, perform};
 use crate::store::{self, Access, NewResource, Stored};
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// When an entry is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// It is not: what its criteria matched settled it.
+    /// Not with the others: what its criteria matched settled it, or it deletes.
     Never,
     /// Documents: only their filing tells which resource they are.
     Document,
@@ -26,13 +27,50 @@ enum Turn {
     Resource,
     /// Consents: after what was decided on the state before them.
     Consent,
-    /// Deletions.
-    Delete,
     /// What refers by criteria.
     ByCriteria,
 }
 
-/// Writes every entry and answers it.
+/// Deletes and answers, before everything else: the indices of the entries that deleted something.
+///
+/// # Errors
+/// The first problem, at its entry.
+pub(super) fn delete(
+    run: &Run<'_>,
+    steps: &[Step<'_>],
+    links: &Links,
+    entered: &mut Entered,
+    answers: &mut Answers,
+) -> Result<HashSet<usize>, Problem> {
+    let mut deleted = HashSet::new();
+    for step in steps {
+        let at = |problem: Problem| relocate(step.index, &problem);
+        if let (Doing::Perform(decided), Some((resource_type, _, rid))) = (&step.doing, step.place)
+            // A document is withdrawn, with what came of it: its references stay (decision 2).
+            && resource_type.name() != "DocumentReference"
+            && store::resource_read(run.unit, &decided.access, resource_type, rid)?.is_some()
+        {
+            deleted.insert(step.index);
+        }
+        let outcome = perform_step(run, step, links, entered).map_err(at)?;
+        run.answer(answers, step.index, step.entry, outcome);
+    }
+    Ok(deleted)
+}
+
+/// Whether nothing that the callers of these entries see refers in the end to what they deleted.
+///
+/// # Errors
+/// 409 at the first entry that deleted what something still refers to.
+pub(super) fn check_referred(run: &Run<'_>, steps: &[Step<'_>], deleted: &HashSet<usize>) -> Result<(), Problem> {
+    for step in steps.iter().filter(|step| deleted.contains(&step.index)) {
+        let (Doing::Perform(decided), Some((_, _, rid))) = (&step.doing, step.place) else { continue };
+        check_unreferred(run.unit, &decided.access, rid).map_err(|problem| relocate(step.index, &problem))?;
+    }
+    Ok(())
+}
+
+/// Writes every entry but those that delete, and answers it.
 ///
 /// # Errors
 /// The first problem, at its entry.
@@ -49,7 +87,7 @@ pub(super) fn write(
         name_person(run, step);
     }
     let turns: Vec<Turn> = steps.iter().map(|step| turn(run, step)).collect();
-    for now in [Turn::Resource, Turn::Consent, Turn::Delete] {
+    for now in [Turn::Resource, Turn::Consent] {
         write_turn(run, of(steps, &turns, now), links, entered, answers)?;
     }
     if turns.contains(&Turn::ByCriteria) {
@@ -67,7 +105,7 @@ fn turn(run: &Run<'_>, step: &Step<'_>) -> Turn {
         Interaction::Deposit { .. } => Turn::Document,
         Interaction::CreateConsent { .. } | Interaction::UpdateConsent { .. } => Turn::Consent,
         Interaction::Patch { target, .. } if target.resource_type.name() == "Consent" => Turn::Consent,
-        Interaction::Delete { .. } => Turn::Delete,
+        Interaction::Delete { .. } => Turn::Never,
         Interaction::Create { body, .. } | Interaction::Update { body, .. }
             if !links::criteria(body, run.server.base()).is_empty() =>
         {

@@ -1,5 +1,5 @@
 //! The official R4 examples go in and come back equal, as JSON and as XML, and are found by their values.
-mod adapt;
+pub(crate) mod adapt;
 mod flat;
 pub(crate) mod package;
 
@@ -78,7 +78,7 @@ fn file(world: &World, names: &[String]) -> (BTreeMap<String, String>, BTreeMap<
 }
 
 /// The record authorises the structure that fills it, so that its system may search there.
-fn authorise(system: &Actor, patient: &str) {
+pub(crate) fn authorise(system: &Actor, patient: &str) {
     let mut consent = PAT_TROIS.consent(Kind::Autorisation, Some(structure(LABORATORY)));
     consent["patient"] = json!({"reference": format!("Patient/{patient}")});
     consent["performer"] = json!([consent["patient"]]);

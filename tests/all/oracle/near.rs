@@ -26,7 +26,8 @@ impl Asker<'_> {
         }
         if parameter.code == "_id" {
             let code = self.entry(kind, place)?.id().to_owned();
-            let upper = self.dice.chance(10);
+            // An id of a Patient names a record: one that leads nowhere is answered like one without authorisation.
+            let upper = kind != "Patient" && self.dice.chance(10);
             return Some(Given::Token { system: None, code: Some(if upper { code.to_uppercase() } else { code }) });
         }
         if let Kind::Composite(parts) = &parameter.kind {
