@@ -449,7 +449,9 @@ fn a_label_that_is_not_enforced_is_refused_and_never_dropped() {
                 "code": {"text": "x"}, "subject": {"reference": format!("Patient/{}", record.patient)}})
         };
         let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
-        for (system, code) in [(confidentiality, "R"), (confidentiality, "V"), ("http://example.org", "N"), ("", "MASQUE_PS")] {
+        for (system, code) in
+            [(confidentiality, "R"), (confidentiality, "V"), ("http://example.org", "N"), ("urn:x", "MASQUE_PS")]
+        {
             let answer = doctor.post("Observation", &labelled(system, code));
             answer.refuses(422, "business-rule", Some("Observation.meta.security[0]"));
         }
