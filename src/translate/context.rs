@@ -190,6 +190,10 @@ impl<'d> Context<'d> {
     /// Adds the resource that comes from this path.
     pub(super) fn add(&mut self, path: String, resource: Resource) -> String {
         let full_url = self.url(&path);
+        // An element that two functions read is one resource: the first.
+        if self.is_made(&full_url) {
+            return full_url;
+        }
         let resource = self.with_source(resource);
         self.places.insert(full_url.clone(), self.entries.len());
         self.entries.push(Entry { full_url: full_url.clone(), entry_path: path, shared_key: None, resource });

@@ -307,7 +307,11 @@ pub(super) fn ivl_pq(context: &mut Context<'_>, element: Element<'_>) -> Option<
         (Some(low), Some(high)) => {
             let exclusive = is_exclusive(low) || is_exclusive(high);
             let (low, high) = (pq(context, low, None), pq(context, high, None));
-            let range = json!({"low": low?, "high": high?});
+            let (low, high) = (low?, high?);
+            if is_upside_down(&low, &high) {
+                return None;
+            }
+            let range = json!({"low": low, "high": high});
             if exclusive {
                 context.issue(IssueCode::BoundExclusive, element);
             }
@@ -317,6 +321,13 @@ pub(super) fn ivl_pq(context: &mut Context<'_>, element: Element<'_>) -> Option<
         (None, Some(high)) => pq(context, high, Some(if is_exclusive(high) { "<" } else { "<=" })).map(Interval::Quantity),
         (None, None) => pq(context, element, None).map(Interval::Quantity),
     }
+}
+
+/// Whether the low bound is above the high one in the same unit (rng-2): then it is no range, and neither bound can be trusted.
+pub(super) fn is_upside_down(low: &Value, high: &Value) -> bool {
+    let number = |bound: &Value| bound.get("value").and_then(Value::as_f64);
+    let same_unit = ["system", "code", "unit"].iter().all(|name| low.get(name) == high.get(name));
+    same_unit && number(low).zip(number(high)).is_some_and(|(low, high)| low > high)
 }
 
 /// Whether a bound says that its own value is outside.

@@ -62,6 +62,9 @@ fn who(participant: &Participant) -> Value {
 /// participant of the header (prescriber, sampler, médecin traitant) -> agent, typed by its typeCode
 fn participant(kind: &str, who: &Value) -> Value {
     let system = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+    if !crate::fhir::check::primitive::is_code(kind) {
+        return json!({"who": who});
+    }
     json!({"type": {"coding": [{"system": system, "code": kind}]}, "who": who})
 }
 

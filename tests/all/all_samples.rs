@@ -10,7 +10,8 @@ specs! { "documents":
     a_document_that_is_a_file_has_that_file_as_a_media,
 }
 
-fn person(row: &Row) -> Person {
+/// Whose the sample is.
+pub(crate) fn person(row: &Row) -> Person {
     let fixed = |name: &str| -> &'static str { row[name].clone().leak() };
     Person {
         oid: fixed("oid"),

@@ -258,6 +258,23 @@ const LABORATORY_NODES: [(&str, (usize, usize)); 7] = [
     ("BIO-TROD_2024.01_COVID-19_Grippe-A_Grippe-B", (10, 10)),
 ];
 
+#[test]
+#[ignore = "takes a minute and needs the validator: .ci/full runs it"]
+fn everything_made_of_samples_and_golden_documents_passes_the_official_validator() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/translation-dump");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    every_sample_is_translated_and_refers_only_to_itself_its_patient_and_its_document();
+    golden::every_golden_piece_becomes_what_its_rule_says();
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "ndjson"));
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validator/run");
+    let output = std::process::Command::new(run).args(files).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
+    assert!(output.status.success(), "{said}");
+}
+
 /// Writes what the validator reads, where `target/translation-dump` is a folder.
 fn dump(name: &str, document: &cda::Document, size: usize, translation: &translate::Translation) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/translation-dump");

@@ -49,7 +49,7 @@ fn is_language(text: &str) -> bool {
 
 /// BCP 13, by its shape: `type/subtype`, with parameters; or one of the short forms that R4's own resources use.
 /// <https://hl7.org/fhir/R4/http.html#parameters>
-fn is_media_type(text: &str) -> bool {
+pub(crate) fn is_media_type(text: &str) -> bool {
     if matches!(text, "json" | "xml" | "ttl" | "none") {
         return true;
     }

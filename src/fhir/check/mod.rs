@@ -18,6 +18,7 @@ pub(in crate::fhir) mod tests;
 
 use super::elements::{self, ElementDefinition, Kind, Primitive, TypeDefinition, TypeUse};
 use super::{Issue, IssueKind, Resource};
+pub(crate) use codes::is_media_type;
 use references::Scope;
 use serde_json::{Map, Value};
 use std::fmt::Write;

@@ -49,7 +49,10 @@ pub(in super::super) fn composition(context: &mut Context<'_>, header: &Header, 
         .clone()
         .or_else(|| root.child("code").and_then(|code| code.stated("displayName")).map(str::to_owned));
     set(&mut out, "title", json!(title.unwrap_or_else(|| "Document".to_owned())));
-    set(&mut out, "confidentiality", context.header.confidentiality.as_ref().map(|code| json!(code)));
+    // The codes of R4's value set; any other stays in the original.
+    let confidentiality = context.header.confidentiality.clone();
+    let confidentiality = confidentiality.filter(|code| ["U", "L", "M", "N", "R", "V"].contains(&code.as_str()));
+    set(&mut out, "confidentiality", confidentiality.map(|code| json!(code)));
     let mut attesters: Vec<Value> = header.legal.iter().map(|legal| attester("legal", legal)).collect();
     attesters.extend(header.attesters.iter().map(|attestation| attester("professional", attestation)));
     set(&mut out, "attester", Value::Array(attesters));

@@ -230,7 +230,11 @@ fn source_patient(root: Element<'_>, header: &cda::Header) -> Resource {
     let telecoms = role.children_named("telecom").filter_map(telecom).filter(|telecom| telecom.get("system").is_some());
     set(&mut out, "telecom", Value::Array(telecoms.collect()));
     set(&mut out, "gender", header.fhir_gender().map(|gender| json!(gender)));
-    set(&mut out, "birthDate", header.birth_date().map(|date| json!(date)));
+    set(
+        &mut out,
+        "birthDate",
+        header.birth_date().filter(|date| crate::fhir::check::primitive::is_date(date)).map(|date| json!(date)),
+    );
     let addresses = Value::Array(role.children_named("addr").filter_map(address).collect());
     set(&mut out, "address", stated_only(&addresses));
     out

@@ -48,7 +48,7 @@ pub(in super::super) fn imaging_report(context: &mut Context<'_>, header: &Heade
     let category = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "IMG"}]});
     set(&mut out, "category", json!([category]));
     let code = root.child("code").and_then(|code| concept(context, code));
-    set(&mut out, "code", code);
+    set(&mut out, "code", code.unwrap_or_else(|| super::super::datatypes::absent("NI")));
     set(&mut out, "subject", Context::subject());
     set(&mut out, "encounter", context.encounter.as_deref().map(reference));
     let mut times =

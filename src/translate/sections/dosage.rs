@@ -1,7 +1,7 @@
 //! Posology of a substanceAdministration -> Dosage (C8-20 to 24, C10-3, C10-4).
 use super::super::codes::concept;
 use super::super::context::{Context, set};
-use super::super::datatypes::{pq, ratio};
+use super::super::datatypes::{is_upside_down, pq, ratio};
 use super::super::issue::IssueCode;
 use super::super::timing::{Schedule, original_texts, schedule};
 use super::entry::{stated_text, text};
@@ -43,6 +43,10 @@ pub(super) fn amount(context: &mut Context<'_>, element: Element<'_>) -> Option<
             None
         }
         (Some(low), Some(high)) if low == high => Some(Amount::Quantity(low)),
+        (Some(low), Some(high)) if is_upside_down(&low, &high) => {
+            context.issue(IssueCode::ValueNotTranslated, element);
+            None
+        }
         (low, high) => {
             let mut range = Resource::new();
             set(&mut range, "low", low);

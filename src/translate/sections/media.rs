@@ -43,7 +43,9 @@ pub(super) fn attachment(context: &mut Context<'_>, value: Element<'_>) -> Optio
         context.list(value, Reason::ContentUnreadable);
         return None;
     };
+    // CDA's default; what is no media type says only that there are bytes.
     let media_type = value.stated("mediaType").unwrap_or("text/plain");
+    let media_type = if crate::fhir::check::is_media_type(media_type) { media_type } else { "application/octet-stream" };
     let mut binary = resource("Binary");
     set(&mut binary, "contentType", json!(media_type));
     set(&mut binary, "securityContext", Context::document_reference());

@@ -37,7 +37,9 @@ pub(super) type SectionEntries = HashMap<u32, Vec<String>>;
 pub(super) fn translate(context: &mut Context<'_>, header: &Header) -> SectionEntries {
     let mut out = SectionEntries::new();
     let root = context.document.root();
-    for section in root.subtree().filter(|element| element.is("section")) {
+    // A section inside of an entry, which CDA does not have, is a part of that entry.
+    let stands = |section: &Element<'_>| section.is("section") && !section.ancestors().any(|around| around.is("entry"));
+    for section in root.subtree().filter(stands) {
         let mut urls = Vec::new();
         for entry in section.children_named("entry") {
             urls.extend(self::entry(context, header, entry));

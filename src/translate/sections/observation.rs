@@ -2,7 +2,8 @@
 use super::super::codes::{concept, data_absent_reason, differs_from_text, number_differs, resolved_text};
 use super::super::context::{Context, reference, set};
 use super::super::datatypes::{
-    Interval, When, bounds, date_time, decimal, has_center_or_width, identifiers, is_exclusive, ivl_pq, pq, ratio, when,
+    Interval, When, bounds, date_time, decimal, has_center_or_width, identifiers, is_exclusive, is_upside_down, ivl_pq, pq,
+    ratio, when,
 };
 use super::super::issue::IssueCode;
 use super::super::{account::Reason, context, participants};
@@ -249,7 +250,11 @@ fn reference_range(context: &mut Context<'_>, range: Element<'_>) -> Option<Valu
     let exclusive = [stated_bounds.0, stated_bounds.1].into_iter().flatten().any(is_exclusive);
     let low = stated_bounds.0.map(|low| pq(context, low, None));
     let high = stated_bounds.1.map(|high| pq(context, high, None));
-    let unreadable = low == Some(None) || high == Some(None);
+    let upside_down = low
+        .as_ref()
+        .zip(high.as_ref())
+        .is_some_and(|(low, high)| low.as_ref().zip(high.as_ref()).is_some_and(|(low, high)| is_upside_down(low, high)));
+    let unreadable = low == Some(None) || high == Some(None) || upside_down;
     let written =
         bounds_as_text(stated_bounds.0, stated_bounds.1).or_else(|| value.and_then(|value| value_as_text(context, value)));
     let other = meaning.filter(|code| *code != "N");

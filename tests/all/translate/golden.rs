@@ -104,7 +104,7 @@ fn matches(name: &str, at: &str, actual: &Value, expected: &Value) {
 }
 
 #[test]
-fn every_golden_piece_becomes_what_its_rule_says() {
+pub(super) fn every_golden_piece_becomes_what_its_rule_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cda");
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
