@@ -105,16 +105,7 @@ async fn fill_record(running: &Running, record: &SyntheticRecord, bar: &Progress
 
 /// One request of the demo, by the way of every other.
 async fn ask(running: &Running, caller: Caller, interaction: Interaction) -> Result<Vec<u8>, Box<dyn Error>> {
-    let request = service::Request {
-        caller,
-        interaction,
-        lenient: false,
-        preference: None,
-        none_match: None,
-        modified_since: None,
-        query: None,
-        id: "demo".to_owned(),
-    };
+    let request = service::Request::plain(caller, interaction, "demo".to_owned());
     let outcome = service::answer(Arc::clone(running.server()), request).await.into_outcome();
     match outcome.body {
         Body::Fhir(bytes) if outcome.status < 300 => Ok(bytes),

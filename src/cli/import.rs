@@ -281,16 +281,7 @@ async fn here(server: &Arc<Server>, record: &RecordName, file: &File) -> Option<
 
 /// One request of the import, by the way of every other.
 async fn ask(server: &Arc<Server>, caller: Caller, interaction: Interaction) -> Outcome {
-    let request = service::Request {
-        caller,
-        interaction,
-        lenient: false,
-        preference: None,
-        none_match: None,
-        modified_since: None,
-        query: None,
-        id: "import".to_owned(),
-    };
+    let request = service::Request::plain(caller, interaction, "import".to_owned());
     service::answer(Arc::clone(server), request).await.into_outcome()
 }
 

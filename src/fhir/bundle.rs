@@ -117,18 +117,7 @@ pub fn batch_response(entries: &[EntryResponse]) -> Vec<u8> {
 fn responses(kind: &str, entries: &[EntryResponse]) -> Vec<u8> {
     let mut out = Writer::new(kind);
     for entry in entries {
-        out.entry();
-        out.raw(b"{");
-        if let Some(full_url) = &entry.full_url {
-            out.raw(b"\"fullUrl\":");
-            out.string(full_url);
-            out.raw(b",");
-        }
-        if let Some(resource) = &entry.resource {
-            out.raw(b"\"resource\":");
-            out.raw(resource);
-            out.raw(b",");
-        }
+        out.answered(entry.full_url.as_deref(), entry.resource.as_deref());
         out.raw(b"\"response\":{\"status\":");
         out.string(&entry.status);
         let members = [("location", &entry.location), ("etag", &entry.etag), ("lastModified", &entry.last_modified)];
@@ -172,18 +161,7 @@ pub fn history(self_link: &str, next_link: Option<&str>, total: Option<u64>, ent
     let mut out = Writer::new("history");
     out.head(self_link, next_link, total);
     for entry in entries {
-        out.entry();
-        out.raw(b"{");
-        if let Some(full_url) = &entry.full_url {
-            out.raw(b"\"fullUrl\":");
-            out.string(full_url);
-            out.raw(b",");
-        }
-        if let Some(resource) = &entry.resource {
-            out.raw(b"\"resource\":");
-            out.raw(resource);
-            out.raw(b",");
-        }
+        out.answered(entry.full_url.as_deref(), entry.resource.as_deref());
         out.raw(format!("\"request\":{{\"method\":\"{}\",\"url\":", entry.method).as_bytes());
         out.string(&entry.url);
         out.raw(b"},\"response\":{\"status\":");
@@ -227,6 +205,21 @@ impl Writer {
     fn entry(&mut self) {
         self.raw(if self.entries == 0 { b",\"entry\":[" } else { b"," });
         self.entries += 1;
+    }
+    /// Begins an entry that says how something was answered: what it is about, then more of the entry.
+    fn answered(&mut self, full_url: Option<&str>, resource: Option<&[u8]>) {
+        self.entry();
+        self.raw(b"{");
+        if let Some(full_url) = full_url {
+            self.raw(b"\"fullUrl\":");
+            self.string(full_url);
+            self.raw(b",");
+        }
+        if let Some(resource) = resource {
+            self.raw(b"\"resource\":");
+            self.raw(resource);
+            self.raw(b",");
+        }
     }
     fn search(&mut self, mode: &str) {
         self.raw(format!(",\"search\":{{\"mode\":\"{mode}\"}}}}").as_bytes());

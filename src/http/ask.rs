@@ -68,16 +68,8 @@ impl<'a> Asker<'a> {
             Interaction::Search { parameters, .. } => Some(fields::query(parameters)),
             _ => None,
         };
-        let request = service::Request {
-            caller: self.caller.clone(),
-            interaction,
-            lenient: false,
-            preference: None,
-            none_match: None,
-            modified_since: None,
-            query,
-            id: self.request.clone(),
-        };
+        let plain = service::Request::plain(self.caller.clone(), interaction, self.request.clone());
+        let request = service::Request { query, ..plain };
         service::answer(Arc::clone(&self.state.server), request).await
     }
 

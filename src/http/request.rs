@@ -422,7 +422,7 @@ fn named(server: &Server, reference: &str) -> RecordName {
 
 /// The id of a Patient that is no sealed one.
 fn alias_of(server: &Server, reference: &str) -> Option<String> {
-    let relative = reference.strip_prefix(server.base()).map_or(reference, |rest| rest.trim_start_matches('/'));
+    let relative = server.below_base(reference).unwrap_or(reference);
     relative.strip_prefix("Patient/").filter(|id| is_id(id)).map(str::to_owned)
 }
 

@@ -15,7 +15,7 @@ use crate::audit::{Body, Outcome};
 use crate::fhir::bundle::{self, SearchMode, SearchSet};
 use crate::fhir::interaction::{Parameters, Target};
 use crate::fhir::resource_type::Home;
-use crate::fhir::{IssueKind, Problem, Resource, ResourceType, datetime};
+use crate::fhir::{IssueKind, Problem, ResourceType, datetime, reference};
 use crate::ids::{Pid, Rid};
 use crate::search::{COUNT_DEFAULT, COUNT_MAX, Predicate, Query, RangeTest};
 use crate::store::{self, Access, PageRequest, Stored};
@@ -143,8 +143,11 @@ fn millis(value: i64) -> f64 {
 fn directory(context: &Context<'_>, access: &Access, from: &[Stored], asked: &Asked) -> Result<Vec<Stored>, Problem> {
     let mut places = BTreeSet::new();
     for stored in from {
-        let body: Resource = stored.resource()?;
-        body.values().for_each(|value| references(context, value, &mut places));
+        reference::references(&stored.resource()?, &mut |_path, object| {
+            let literal = object.get("reference").and_then(Value::as_str);
+            let place = literal.and_then(|literal| context.place(literal));
+            places.extend(place.filter(|(pid, _)| *pid == Pid::DIRECTORY));
+        });
     }
     let places: Vec<(Pid, Rid)> = places.into_iter().collect();
     let most = context.server.includes_max;
@@ -155,22 +158,4 @@ fn directory(context: &Context<'_>, access: &Access, from: &[Stored], asked: &As
     let mut found = store::resource_places(context.unit, access, &places)?;
     found.retain(|stored| !asked.named || asked.types.contains(&stored.resource_type));
     Ok(found)
-}
-
-/// The places of the directory that a value refers to.
-fn references(context: &Context<'_>, value: &Value, places: &mut BTreeSet<(Pid, Rid)>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value {
-                    Value::String(text) if name == "reference" => {
-                        places.extend(context.place(text).filter(|(pid, _)| *pid == Pid::DIRECTORY));
-                    }
-                    _ => references(context, value, places),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| references(context, item, places)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }

@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// What follows the base and its slash; `None` for what is not below it: `[base]2/Patient/1` is another server's.
-    fn below_base<'a>(&self, reference: &'a str) -> Option<&'a str> {
+    pub(crate) fn below_base<'a>(&self, reference: &'a str) -> Option<&'a str> {
         let base = Some(self.base()).filter(|base| !base.is_empty())?;
         reference.strip_prefix(base)?.strip_prefix('/')
     }
@@ -201,6 +201,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request without a wish for its answer: one that does not come as HTTP. `id` is the one of the trace.
+    #[must_use]
+    pub fn plain(caller: Caller, interaction: Interaction, id: String) -> Self {
+        Self { caller, interaction, lenient: false, preference: None, none_match: None, modified_since: None, query: None, id }
+    }
+
     /// Another request of the same caller, with what holds for all of them.
     pub(crate) fn with(&self, interaction: Interaction) -> Self {
         let Self { caller, lenient, preference, id, .. } = self;

@@ -30,18 +30,16 @@ pub fn read(context: &Context<'_>, access: &Access, target: &Target) -> Result<O
 
 /// The part that `_summary` or `_elements` of a read asks for, tagged SUBSETTED.
 fn part(context: &Context<'_>, access: &Access, outcome: Outcome) -> Result<Outcome, Problem> {
-    let asked = context.request.query.as_deref().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let asked = asked.filter(|(name, _)| matches!(*name, "_summary" | "_elements"));
-    let decoded = |text: &str| text.replace("%2C", ",").replace("%2c", ",");
-    let asked: Vec<(String, String)> = asked.map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+    let mut asked = Parameters::parse(context.request.query.as_deref().unwrap_or_default())?;
+    asked.0.retain(|(name, _)| matches!(name.as_str(), "_summary" | "_elements"));
     let Body::Fhir(bytes) = &outcome.body else { return Ok(outcome) };
-    if asked.is_empty() {
+    if asked.0.is_empty() {
         return Ok(outcome);
     }
     let resource: Resource = serde_json::from_slice(bytes)
         .map_err(|_not_json| Problem::new(IssueKind::Internal, "A stored resource cannot be read"))?;
     let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
-    let query = super::search::asked(context, access, super::known_type(name)?, &Parameters(asked))?;
+    let query = super::search::asked(context, access, super::known_type(name)?, &asked)?;
     match search::subset(&query, &resource) {
         Some(part) => Ok(Outcome { body: Body::Fhir(Value::Object(part).to_string().into_bytes()), ..outcome }),
         None => Ok(outcome),

@@ -3,7 +3,7 @@
 //! A path leads to one element; that of `delete` also to none; that of `insert` and `move` to a list. An element that the operations leave empty goes: FHIR has no empty elements.
 use super::expression::{Expression, Place, Visits};
 use super::tree::{MISFIT, Node};
-use super::{Budget, OPERATIONS_MAX, failed, failed_at, malformed, too_large};
+use super::{Budget, Fault, OPERATIONS_MAX, failed, failed_at, malformed, too_large};
 use crate::fhir::elements::TypeDefinition;
 use crate::fhir::json::DEPTH_MAX;
 use crate::fhir::{IssueKind, Problem, Resource};
@@ -100,32 +100,12 @@ pub(super) fn apply(parameters: &Resource, resource: &Resource) -> Result<Resour
         .ok_or_else(|| Problem::new(IssueKind::Internal, "A stored resource cannot be read as a tree"))?;
     let (mut visits, mut budget) = (Visits::new(), Budget::new());
     for (at, operation) in operations(parameters)?.iter().enumerate() {
-        run(&mut tree, operation, &mut visits, &mut budget).map_err(|fault| match fault {
-            Fault::Failed(what) => failed_at(at, what),
-            Fault::Problem(problem) => problem,
-        })?;
+        run(&mut tree, operation, &mut visits, &mut budget).map_err(|fault| fault.at(at))?;
     }
     if tree.is_empty() {
         return Err(failed("The result is not a resource"));
     }
     Ok(tree.into_resource())
-}
-
-enum Fault {
-    Failed(&'static str),
-    Problem(Problem),
-}
-
-impl From<&'static str> for Fault {
-    fn from(what: &'static str) -> Self {
-        Self::Failed(what)
-    }
-}
-
-impl From<Problem> for Fault {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 fn run(tree: &mut Node, operation: &Operation<'_>, visits: &mut Visits, budget: &mut Budget) -> Result<(), Fault> {

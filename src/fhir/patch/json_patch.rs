@@ -2,7 +2,7 @@
 //!
 //! Beside pointers, a step may select an extension by its URL, `/extension[url:'http://...']/valueBoolean`: the DMP's draft
 //! writes `isArchived` so (decision 6).
-use super::{Budget, OPERATIONS_MAX, PATH_LENGTH_MAX, failed, failed_at, malformed, same_number, too_large};
+use super::{Budget, Fault, OPERATIONS_MAX, PATH_LENGTH_MAX, failed, malformed, same_number, too_large};
 use crate::fhir::json::DEPTH_MAX;
 use crate::fhir::{Problem, Resource};
 use serde_json::Value;
@@ -131,10 +131,7 @@ pub(super) fn apply(patch: &Value, document: &Value) -> Result<Value, Problem> {
     let mut document = document.clone();
     let mut budget = Budget::new();
     for (at, operation) in operations(patch)?.into_iter().enumerate() {
-        run(&mut document, &operation, &mut budget).map_err(|fault| match fault {
-            Fault::Failed(what) => failed_at(at, what),
-            Fault::Problem(problem) => problem,
-        })?;
+        run(&mut document, &operation, &mut budget).map_err(|fault| fault.at(at))?;
     }
     Ok(document)
 }
@@ -161,23 +158,6 @@ fn prune(object: &mut Resource) {
         !matches!(value, Value::Object(members) if members.is_empty())
             && !matches!(value, Value::Array(items) if items.is_empty())
     });
-}
-
-enum Fault {
-    Failed(&'static str),
-    Problem(Problem),
-}
-
-impl From<&'static str> for Fault {
-    fn from(what: &'static str) -> Self {
-        Self::Failed(what)
-    }
-}
-
-impl From<Problem> for Fault {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 const ABSENT: &str = "the path leads to nothing";

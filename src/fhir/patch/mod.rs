@@ -141,6 +141,33 @@ fn malformed(what: impl Into<String>) -> Problem {
     Problem::new(IssueKind::Malformed, what)
 }
 
+/// Why one operation of a patch is not applied; its number comes with [`Fault::at`].
+enum Fault {
+    Failed(&'static str),
+    Problem(Problem),
+}
+
+impl Fault {
+    fn at(self, operation: usize) -> Problem {
+        match self {
+            Self::Failed(what) => failed_at(operation, what),
+            Self::Problem(problem) => problem,
+        }
+    }
+}
+
+impl From<&'static str> for Fault {
+    fn from(what: &'static str) -> Self {
+        Self::Failed(what)
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 fn too_large(what: &str) -> Problem {
     Problem::new(IssueKind::TooLarge, format!("The patch exceeds the limit of {what}"))
 }
